@@ -1,0 +1,160 @@
+"""Columns of integers and strings as bytes: the coding inside every block of a sample file.
+
+A column is ``id u8 | coding u8 | count u32 | data``. Integers are written as narrow as the
+largest one allows and split into byte planes (all low bytes, then the next, ...), which zlib
+then packs far better than whole words; FORMAT.md has the table of codings.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+
+_HEAD = struct.Struct("<BBI")
+
+ZEROS = 0
+STRINGS = 0x20
+FLOATS = 0x21
+_SIGNED = 0x10
+_DELTA = 0x40
+_TYPECODE = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+MAX_ROWS = 1 << 22
+"""No column of a readable file has more rows; a larger count is damage, not data."""
+
+MAX_ROWS_OF_BLOCK = 1 << 25
+"""Nor do the columns of one block together: a few bytes must not unpack into gigabytes."""
+
+Column = array | list[str]  # type: ignore[type-arg]
+
+
+class ColumnError(ValueError):
+    """The bytes are not columns; the message says what is wrong with them."""
+
+
+def pack_unsigned(column: int, values: Sequence[int]) -> bytes:
+    """One column of integers >= 0."""
+    return _pack(column, 0, values)
+
+
+def pack_signed(column: int, values: Sequence[int]) -> bytes:
+    """One column of integers of either sign, small ones in few bytes (zigzag)."""
+    return _pack(column, _SIGNED, [(v << 1) ^ (v >> 63) for v in values] if any(values) else values)
+
+
+def pack_deltas(column: int, values: Sequence[int]) -> bytes:
+    """One column of integers that lie close to their neighbours, as differences."""
+    before = [0, *values[:-1]] if len(values) else []
+    differences = [now - then for now, then in zip(values, before, strict=True)]
+    return _pack(column, _SIGNED | _DELTA, [(v << 1) ^ (v >> 63) for v in differences])
+
+
+def pack_floats(column: int, values: Iterable[float]) -> bytes:
+    """One column of IEEE doubles."""
+    numbers = array("d", values)
+    return _HEAD.pack(column, FLOATS, len(numbers)) + _little(numbers).tobytes()
+
+
+def pack_strings(column: int, values: Sequence[str]) -> bytes:
+    """One column of strings (UTF-8; lone surrogates are kept as they are)."""
+    encoded = [v.encode("utf-8", "surrogatepass") for v in values]
+    lengths = pack_unsigned(0, [len(e) for e in encoded])
+    return _HEAD.pack(column, STRINGS, len(values)) + lengths + b"".join(encoded)
+
+
+def _pack(column: int, coding: int, values: Sequence[int]) -> bytes:
+    top = max(values, default=0)
+    if not top:
+        return _HEAD.pack(column, ZEROS, len(values))
+    width = 1 if top < 1 << 8 else 2 if top < 1 << 16 else 4 if top < 1 << 32 else 8
+    typecode = _TYPECODE[width]
+    if not (isinstance(values, array) and values.typecode == typecode):
+        values = array(typecode, values)
+    raw = _little(values).tobytes()
+    planes = raw if width == 1 else b"".join(raw[i::width] for i in range(width))
+    return _HEAD.pack(column, coding | width, len(values)) + planes
+
+
+def unpack(payload: bytes | memoryview) -> dict[int, Column]:
+    """All columns of a block's payload, by id; raises ColumnError where they are damaged."""
+    return dict(_columns(memoryview(payload)))
+
+
+def _columns(payload: memoryview) -> Iterator[tuple[int, Column]]:
+    at = rows = 0
+    while at < len(payload):
+        column, values, at = _unpack_one(payload, at)
+        rows += len(values)
+        if rows > MAX_ROWS_OF_BLOCK:
+            raise ColumnError("more rows than a block may have")
+        yield column, values
+
+
+def _unpack_one(payload: memoryview, at: int) -> tuple[int, Column, int]:
+    if at + _HEAD.size > len(payload):
+        raise ColumnError(f"a column's head is cut short at byte {at}")
+    column, coding, count = _HEAD.unpack_from(payload, at)
+    at += _HEAD.size
+    if count > MAX_ROWS:
+        raise ColumnError(f"column {column} claims {count} rows")
+    if coding == ZEROS:
+        return column, array("B", bytes(count)), at
+    if coding == STRINGS:
+        values, at = _unpack_strings(payload, at, column, count)
+        return column, values, at
+    width = 8 if coding == FLOATS else coding & 0x0F
+    if width not in _TYPECODE or coding & ~(_SIGNED | _DELTA | 0x0F) and coding != FLOATS:
+        raise ColumnError(f"column {column} has the unknown coding {coding:#x}")
+    end = at + count * width
+    if end > len(payload):
+        raise ColumnError(f"column {column} is cut short: {count} rows of {width} bytes")
+    data = payload[at:end]
+    if coding == FLOATS:
+        numbers = array("d")
+        numbers.frombytes(data)
+        return column, _little(numbers), end
+    return column, _decode(data, coding, width, count), end
+
+
+def _decode(data: memoryview, coding: int, width: int, count: int) -> array[int]:
+    raw: bytes | bytearray
+    if width == 1:
+        raw = bytes(data)
+    else:
+        raw = bytearray(len(data))
+        for i in range(width):
+            raw[i::width] = data[i * count : (i + 1) * count]
+    values = array(_TYPECODE[width])
+    values.frombytes(raw)
+    values = _little(values)
+    if not coding & _SIGNED:
+        return values
+    signed = ((v >> 1) ^ -(v & 1) for v in values)
+    try:
+        return array("q", accumulate(signed) if coding & _DELTA else signed)
+    except OverflowError:
+        raise ColumnError("differences that add up beyond 64 bits") from None
+
+
+def _unpack_strings(
+    payload: memoryview, at: int, column: int, count: int
+) -> tuple[list[str], int]:
+    _, lengths, at = _unpack_one(payload, at)
+    if isinstance(lengths, list) or len(lengths) != count or at + sum(lengths) > len(payload):
+        raise ColumnError(f"column {column}: the strings' lengths do not fit the block")
+    values = []
+    for length in lengths:
+        values.append(bytes(payload[at : at + length]).decode("utf-8", "surrogatepass"))
+        at += length
+    return values, at
+
+
+def _little(values: array) -> array:  # type: ignore[type-arg]
+    """The array in little-endian byte order, in place of the machine's own."""
+    if sys.byteorder == "big":
+        values = values[:]
+        values.byteswap()
+    return values
