@@ -1,0 +1,1 @@
+"""A small web shop with planted performance troubles, for flamespan to find (see README.md)."""
