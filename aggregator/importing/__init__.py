@@ -1,0 +1,77 @@
+"""Foreign recordings: which format a file has, and its rows in our words.
+
+``detect`` looks at the first bytes, ``import_file`` gives an ``Imported``: plain columns over
+``profiler.model.Tables`` that ``aggregator.load`` turns into a Profile. One module a format.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from array import array
+from dataclasses import dataclass, field
+
+from flamespan.profiler.model import Tables
+
+HEAD_BYTES = 1 << 16
+"""How much of a file ``detect`` wants to see (less if the file is shorter)."""
+
+IMPORTERS: dict[str, str] = {
+    "collapsed": "flamespan.aggregator.importing.collapsed",
+}
+"""Format name -> module with ``detects(head) -> bool`` and ``read(path, unit_ns) -> Imported``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedProcess:
+    """A process that a foreign file names (``pid`` 0: unknown)."""
+
+    pid: int
+    command: str
+
+
+@dataclass(slots=True)
+class Imported:
+    """What a foreign file holds.
+
+    ``tables`` has functions, frames, stacks and threads with ids as in a sample file: they
+    count up from 1, node 0 of ``tables.stacks`` is the empty stack, a parent stands before its
+    children. A function's ``first_line`` is 0 where the format only knows the running line,
+    which is then the frame's.
+
+    Columns, a row each, in the order of the file: ``stack`` (node), ``weight_ns``, ``thread``
+    (index into ``tables.threads``; index 0 is there when the file names no threads), and
+    ``time_ns`` (end of the time a row stands for) or None where the format keeps no times.
+    ``thread_process[i]`` is the index into ``processes`` of thread ``i``.
+    """
+
+    path: str
+    format: str
+    tables: Tables = field(default_factory=Tables)
+    stack: array[int] = field(default_factory=lambda: array("I"))
+    weight_ns: array[int] = field(default_factory=lambda: array("q"))
+    thread: array[int] = field(default_factory=lambda: array("I"))
+    time_ns: array[int] | None = None
+    processes: list[ImportedProcess] = field(default_factory=list)
+    thread_process: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def detect(head: bytes) -> str | None:
+    """Name of the importer that knows a file which begins with ``head``; None: none does."""
+    for name, module in IMPORTERS.items():
+        if importlib.import_module(module).detects(head):
+            return name
+    return None
+
+
+def import_file(path: str | os.PathLike[str], name: str, unit_ns: int | None = None) -> Imported:
+    """Read ``path`` with the importer called ``name``.
+
+    ``unit_ns``: how many nanoseconds one unit of the file's weights stands for, in formats that
+    do not say (py-spy raw at 100 Hz: 10_000_000). None takes the numbers as nanoseconds.
+
+    Raises SampleFileError with file, line or offset, and reason.
+    """
+    imported: Imported = importlib.import_module(IMPORTERS[name]).read(path, unit_ns)
+    return imported

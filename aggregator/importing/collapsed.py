@@ -1,0 +1,204 @@
+"""Collapsed ("folded") stacks: one line ``frame;frame;frame weight``, root first.
+
+Read are our own export, py-spy's ``--format raw`` (also with ``--threads``, ``--subprocesses``,
+``--function``) and what flamegraph.pl takes. A frame is ``name (file:line)``, ``name (file)`` or
+a bare name. The format does not say whether the line is where the function starts or where it
+was running, so functions are told apart by name and file alone and the line is the frame's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from array import array
+from collections.abc import Iterator
+
+from flamespan.aggregator.importing import Imported, ImportedProcess
+from flamespan.profiler.errors import SampleFileError, UsageError
+from flamespan.profiler.model import Frame, Function, Thread
+
+_WEIGHT = re.compile(r"(?:(.*)[ \t])?(\d+)[ \t]*\Z", re.DOTALL)
+_PROCESS = re.compile(r'process (\d+)(?::"(.*)")?\Z', re.DOTALL)
+_THREAD = re.compile(r"thread \((0x[0-9A-Fa-f]+|\d+)\)(?:: (.*))?\Z", re.DOTALL)
+_LINE = re.compile(r"(.*):(\d{1,9})\Z", re.DOTALL)
+_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+_TOP = (1 << 63) - 1
+
+
+def detects(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` looks like collapsed stacks.
+
+    The first line with anything in it decides; one that is cut off must at least have frames.
+    """
+    text = head.decode(_encoding(head), "replace")
+    if "\0" in text or text.lstrip()[:1] in ("{", "["):
+        return False
+    lines = text.splitlines(keepends=True)
+    first = next((line for line in lines if _says_something(line)), "")
+    if first.endswith(("\n", "\r")) or len(lines) > 1:
+        return bool(_WEIGHT.match(first.rstrip("\r\n")))
+    return bool(_WEIGHT.match(first)) or (";" in first and first.isprintable())
+
+
+def read(path: str | os.PathLike[str], unit_ns: int | None = None) -> Imported:
+    """The stacks of the file at ``path``; a weight counts ``unit_ns`` nanoseconds (None: one).
+
+    Raises SampleFileError with the number of the line that cannot be read.
+    """
+    if unit_ns is not None and unit_ns < 1:
+        raise UsageError(f"a unit of {unit_ns} ns cannot be: it must be 1 ns or more")
+    reading = _Reading(Imported(os.fspath(path), "collapsed"), unit_ns or 1)
+    for number, line in _lines(path):
+        reading.add(number, line)
+    imported = reading.imported
+    if not imported.stack:
+        raise SampleFileError(path, None, "holds no stacks (an empty file)")
+    return imported
+
+
+def _encoding(head: bytes) -> str:
+    return next((name for bom, name in _BOMS.items() if head.startswith(bom)), "utf-8")
+
+
+def _says_something(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith("#")
+
+
+def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """Numbered lines that hold something; other separators than line ends may be in names."""
+    try:
+        with open(path, "rb") as raw:
+            encoding = _encoding(raw.read(3))
+        with open(path, encoding=encoding, errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                if _says_something(line):
+                    yield number, line.rstrip("\n")
+    except OSError as error:
+        raise SampleFileError(path, None, error.strerror or str(error)) from error
+
+
+class _Reading:
+    """The tables grown line by line; equal frames and equal stacks get one id each."""
+
+    def __init__(self, imported: Imported, unit_ns: int) -> None:
+        self.imported = imported
+        self.unit_ns = unit_ns
+        self.total_ns = 0
+        self._functions: dict[tuple[str, str], int] = {}
+        self._frames: dict[str, int] = {}
+        self._stacks: dict[tuple[int, int], int] = {}
+        self._threads: dict[tuple[str, str], int] = {}
+        self._processes: dict[str, int] = {}
+
+    def add(self, number: int, line: str) -> None:
+        path = self.imported.path
+        match = _WEIGHT.match(line)
+        if not match:
+            raise SampleFileError(path, number, "the line does not end with a space and a number")
+        digits = match[2]
+        weight_ns = int(digits) * self.unit_ns if len(digits) < 20 else _TOP
+        self.total_ns += weight_ns
+        if self.total_ns >= _TOP:
+            raise SampleFileError(path, number, "the weights add up to more than 292 years")
+        frames = (match[1] or "").split(";")
+        process, thread, frames = _prefixes(frames)
+        stack = 0
+        for text in frames:
+            if text:
+                stack = self._stack(stack, self._frame(text))
+        self.imported.thread.append(self._thread(process, thread))
+        self.imported.stack.append(stack)
+        self.imported.weight_ns.append(weight_ns)
+
+    def _stack(self, parent: int, frame: int) -> int:
+        stacks = self.imported.tables.stacks
+        stack = self._stacks.setdefault((parent, frame), len(stacks))
+        if stack == len(stacks):
+            stacks.parent.append(parent)
+            stacks.frame.append(frame)
+        return stack
+
+    def _frame(self, text: str) -> int:
+        found = self._frames.get(text)
+        if found is None:
+            tables = self.imported.tables
+            name, file, line = split_frame(text)
+            function = self._functions.setdefault((name, file), len(tables.functions))
+            if function == len(tables.functions):
+                tables.functions.append(Function(name, file, 0))
+            found = self._frames[text] = len(tables.frame_function)
+            _append(tables.frame_function, tables.frame_line, Frame(function, line))
+        return found
+
+    def _thread(self, process: str, thread: str) -> int:
+        """Index of a thread by its prefix; the first of a file or process is its main one."""
+        threads = self.imported.tables.threads
+        index = self._threads.setdefault((process, thread), len(threads))
+        if index == len(threads):
+            ident, native_id, name = _thread_names(thread)
+            threads[index] = Thread(index, ident, native_id, name, name == "MainThread")
+            self.imported.thread_process.append(self._process(process))
+        return index
+
+    def _process(self, process: str) -> int:
+        processes = self.imported.processes
+        index = self._processes.setdefault(process, len(processes))
+        if index == len(processes):
+            match = _PROCESS.match(process)
+            pid, command = (int(match[1][:18]), match[2] or "") if match else (0, "")
+            processes.append(ImportedProcess(pid, command))
+        return index
+
+
+def _append(functions: array[int], lines: array[int], frame: Frame) -> None:
+    functions.append(frame.function)
+    lines.append(frame.line)
+
+
+def _prefixes(frames: list[str]) -> tuple[str, str, list[str]]:
+    """Take py-spy's process and thread prefixes off: (process, thread, the frames left).
+
+    A child process comes after its parents; the last one is the process that ran.
+    """
+    process, thread, first = "", "", 0
+    while first < len(frames) and _PROCESS.match(frames[first]):
+        process, first = frames[first], first + 1
+    if first < len(frames) and _THREAD.match(frames[first]):
+        thread, first = frames[first], first + 1
+    return process, thread, frames[first:]
+
+
+def _thread_names(prefix: str) -> tuple[int, int, str]:
+    """(ident, native id, name) of a thread prefix; py-spy gives hexadecimal ids of Python."""
+    match = _THREAD.match(prefix)
+    if not match:
+        return 0, 0, ""
+    number, name = match[1], match[2] or f"thread {match[1]}"
+    if number.startswith("0x"):
+        return int(number[:18], 16), 0, name
+    return 0, int(number[:18]), name
+
+
+def split_frame(text: str) -> tuple[str, str, int]:
+    """A frame's ``name``, ``file`` ("" unknown) and ``line`` (0 unknown).
+
+    The file is what the last pair of brackets holds, so names and folders may hold brackets.
+    """
+    start = _opening(text)
+    if start < 1 or text[start - 1] != " ":
+        return text, "", 0
+    name, place = text[: start - 1], text[start + 1 : -1]
+    match = _LINE.match(place)
+    return (name, match[1], int(match[2])) if match else (name, place, 0)
+
+
+def _opening(text: str) -> int:
+    """Where the bracket opens that the end of ``text`` closes; -1 if there is none."""
+    if not text.endswith(")"):
+        return -1
+    depth = 0
+    for place in range(len(text) - 1, -1, -1):
+        depth += (text[place] == ")") - (text[place] == "(")
+        if not depth:
+            return place
+    return text.rfind(" (") + 1 or -1
