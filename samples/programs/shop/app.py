@@ -30,7 +30,7 @@ def create_app(path: str, sales: list[Sale]) -> Flask:
     app.register_blueprint(pages.pages)
     app.register_blueprint(api.api)
     app.teardown_appcontext(_close_database)
-    app.wsgi_app = trace_requests(app)  # type: ignore[method-assign]
+    app.wsgi_app = trace_requests(app)  # type: ignore[assignment,method-assign]
     return app
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 
@@ -10,7 +11,7 @@ def score_recommendations_without_a_span(
     wanted: str, others: Sequence[dict[str, Any]]
 ) -> list[tuple[int, str]]:
     """The five products most like ``wanted``. Trouble: a quarter of a second between two spans."""
-    near = set(zip(wanted, wanted[1:], strict=False))
+    near = set(pairwise(wanted))
     far = set(zip(wanted, wanted[2:], strict=False))
     scores = []
     for other in others:

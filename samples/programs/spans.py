@@ -1,0 +1,61 @@
+"""Two transactions with nested spans and a stretch that no span covers.
+
+Each takes 0.9 seconds (a little more: sleeps and switches overrun, nothing underruns):
+
+    transaction "GET /report"                       0.9 s
+      span db.query "select * from sales"           0.2 s    sleeps: waits
+      (no span) work_that_no_span_covers            0.4 s    busy: the gap
+      span template.render "report.html"            0.3 s    busy
+        span serialize "json"                       0.1 s    its first third
+
+The answer: one gap of 0.4 s in each transaction, filled by ``work_that_no_span_covers``.
+Exclusive time by op: db.query 2/9, template.render 2/9, serialize 1/9, the rest 4/9.
+"""
+
+import sys
+import time
+
+from flamespan.profiler import span, transaction
+
+
+def query() -> None:
+    time.sleep(0.2)
+
+
+def work_that_no_span_covers() -> None:
+    until = time.perf_counter() + 0.4
+    while time.perf_counter() < until:
+        pass
+
+
+def to_json() -> None:
+    until = time.perf_counter() + 0.1
+    while time.perf_counter() < until:
+        pass
+
+
+def render() -> None:
+    with span("serialize", "json"):
+        to_json()
+    until = time.perf_counter() + 0.2
+    while time.perf_counter() < until:
+        pass
+
+
+def report() -> None:
+    with transaction("GET /report", op="http.server"):
+        with span("db.query", "select * from sales"):
+            query()
+        work_that_no_span_covers()
+        with span("template.render", "report.html"):
+            render()
+
+
+def main() -> int:
+    for _ in range(2):
+        report()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
