@@ -120,10 +120,11 @@ class SampleWriter:
             parts.append(self._json(META, header.to_json()))
         if strings or defs:
             parts.append(self._block(DEFS, strings + defs))
-        if samples is not None and len(samples.pass_ticks):
-            parts.append(self._block(SAMPLES, _pack_samples(samples)))
+        # Spans before the samples that name them: a cut in between loses less that way.
         if span_rows:
             parts.append(self._block(SPANS, span_rows))
+        if samples is not None and len(samples.pass_ticks):
+            parts.append(self._block(SAMPLES, _pack_samples(samples)))
         if stats is not None:
             parts.append(self._json(STATS, stats.to_json()))
         return self._write(b"".join(parts))
@@ -388,8 +389,7 @@ class SampleReader:
             d.first_function, d.first_frame, d.first_stack = _ints(c, 8)
             text = self._text
             d.functions = [
-                Function(text(name), text(file), line)
-                for name, file, line in _rows(c, 9, 10, 11)
+                Function(text(name), text(file), line) for name, file, line in _rows(c, 9, 10, 11)
             ]
             d.frame_function, d.frame_line = _ids(c, 12), _ids(c, 13)
             d.stack_parent, d.stack_frame = _ids(c, 14), _ids(c, 15)

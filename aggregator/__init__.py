@@ -1,0 +1,24 @@
+"""flamespan.aggregator: reads recordings and answers questions about them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flamespan.aggregator.calltree import CallTree
+    from flamespan.aggregator.load import load
+    from flamespan.aggregator.profile import Profile
+
+__all__ = ["CallTree", "Profile", "load"]
+
+_HOMES = {"load": "load", "Profile": "profile", "CallTree": "calltree"}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use, so that naming the package costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

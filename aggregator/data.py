@@ -1,0 +1,192 @@
+"""What a loaded recording consists of: shared tables, sample columns, spans, processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree
+from flamespan.profiler.model import End, Header, Loss, Stats
+
+Bytes = npt.NDArray[np.uint8]
+
+SYSTEM = "<system>"
+"""Stands for a stack without any application frame in the application view."""
+
+APPLICATION = "<application>"
+"""Stands for a stack without any system frame in the system view."""
+
+
+class Origin(IntEnum):
+    """Whose code a function is."""
+
+    APPLICATION = 0
+    LIBRARY = 1
+    STDLIB = 2
+    RUNTIME = 3
+
+    @property
+    def label(self) -> str:
+        """The word tables show: application, library, stdlib, runtime."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Rows:
+    """Samples as columns of equal length, ordered by process and time.
+
+    A row stands for the time ``(time_ns - wall_ns, time_ns]`` of one thread; ``time_ns`` is unix
+    time. ``stack`` is a node of ``Tables.tree``, ``span`` a row of ``Tables.spans`` (-1: none),
+    ``thread`` a row of ``Tables.threads``, ``state`` a ``model.State``, ``flags`` a ``model.Flag``.
+    """
+
+    time_ns: Ints
+    wall_ns: Ints
+    cpu_ns: Ints
+    stack: Ids
+    span: Ids
+    thread: Ids
+    state: Bytes
+    flags: Bytes
+
+    def __len__(self) -> int:
+        return len(self.stack)
+
+    def pick(self, mask: Bools) -> Rows:
+        """The rows where ``mask`` holds."""
+        if mask.all():
+            return self
+        return Rows(*(getattr(self, name)[mask] for name in self.__slots__))
+
+    def since(self, start_ns: Ints | int) -> Rows:
+        """The same rows, each charged only with what lies after ``start_ns`` (one or per row)."""
+        return self.within(start_ns, None)
+
+    def within(self, start_ns: Ints | int, end_ns: int | None) -> Rows:
+        """The same rows, each charged only with its part of ``(start_ns, end_ns]``.
+
+        CPU time is cut to what fits into the remaining wall time: it cannot be told where in
+        the interval it was used.
+        """
+        begin = np.maximum(self.time_ns - self.wall_ns, start_ns)
+        end = self.time_ns if end_ns is None else np.minimum(self.time_ns, end_ns)
+        wall = np.minimum(np.maximum(end - begin, 0), self.wall_ns)
+        cut = wall < self.wall_ns
+        if not cut.any():
+            return self
+        cpu = np.where(cut, np.minimum(self.cpu_ns, wall), self.cpu_ns)
+        rest = (self.stack, self.span, self.thread, self.state, self.flags)
+        return Rows(np.where(cut, end, self.time_ns), wall, cpu, *rest)
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRow:
+    """A thread of a process; ``process`` is an index into ``Tables.processes``."""
+
+    name: str
+    ident: int
+    native_id: int
+    is_main: bool
+    process: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Spans:
+    """Transactions and spans as columns; a row's number is its identity everywhere else.
+
+    ``parent`` is a row or -1 (a transaction), ``transaction`` the row of its root. ``id`` is
+    the number the process gave it. Times are unix nanoseconds; a span that was never closed is
+    ``open`` and ends when its process was last seen.
+    """
+
+    id: Ints
+    parent: Ids
+    transaction: Ids
+    process: Ids
+    thread: Ids
+    start_ns: Ints
+    end_ns: Ints
+    open: Bools
+    name: list[str]
+    op: list[str]
+    description: list[str]
+    status: list[str]
+    tags: list[dict[str, str]]
+    measurements: list[dict[str, tuple[float, str]]]
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @property
+    def duration_ns(self) -> Ints:
+        """End minus start of each row."""
+        return self.end_ns - self.start_ns
+
+    @property
+    def is_transaction(self) -> Bools:
+        """Which rows have no parent."""
+        return self.parent < 0
+
+
+@dataclass(slots=True)
+class Process:
+    """One recorded process: its files, what it says of itself, how good the recording is."""
+
+    paths: list[str] = field(default_factory=list)
+    header: Header = field(default_factory=Header)
+    stats: Stats = field(default_factory=Stats)
+    end: End | None = None
+    loss: Loss = field(default_factory=Loss)
+    passes: int = 0
+    late: int = 0
+    missed: int = 0
+    unobserved_ns: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What samples refer to. Shared by every view of a profile and never changed after load.
+
+    ``tree`` holds the stacks as recorded; its keys are frames. The last two functions and frames
+    are the stand-ins ``<system>`` and ``<application>`` that views need.
+    """
+
+    function_name: list[str]
+    function_file: list[str]
+    function_module: list[str]
+    function_line: Ids
+    function_origin: Bytes
+    frame_function: Ids
+    frame_line: Ids
+    tree: StackTree
+    threads: list[ThreadRow]
+    processes: list[Process]
+    spans: Spans
+
+    @property
+    def system_frame(self) -> int:
+        """The frame of the function ``<system>``."""
+        return len(self.frame_function) - 2
+
+    @property
+    def application_frame(self) -> int:
+        """The frame of the function ``<application>``."""
+        return len(self.frame_function) - 1
+
+    def label(self, function: int) -> str:
+        """``name (file:first line)``; line and file are left out where they are not known."""
+        name, file = self.function_name[function], self.function_file[function]
+        line = self.function_line[function]
+        place = f"{file}:{line}" if line else file
+        return f"{name} ({place})" if file else name
+
+
+def no_spans() -> Spans:
+    """An empty span table."""
+    ids, ints = np.zeros(0, np.int32), np.zeros(0, np.int64)
+    return Spans(ints, ids, ids, ids, ids, ints, ints, np.zeros(0, bool), [], [], [], [], [], [])

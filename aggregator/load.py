@@ -1,0 +1,110 @@
+"""From files to a Profile: finds the files, tells what each is, has them joined."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+
+from flamespan.aggregator import foreign
+from flamespan.aggregator.decode import Content, read_content
+from flamespan.aggregator.importing import HEAD_BYTES, detect, import_file
+from flamespan.aggregator.join import join
+from flamespan.aggregator.profile import Profile
+from flamespan.profiler.errors import SampleFileError, UsageError
+from flamespan.profiler.samplefile import MAGIC, SUFFIX, SampleReader
+
+PathLike = str | os.PathLike[str]
+
+
+def load(
+    *paths: PathLike | Iterable[PathLike],
+    unit_ns: int | None = None,
+    application: Sequence[str] = (),
+    library: Sequence[str] = (),
+) -> Profile:
+    """Read recordings into one Profile.
+
+    ``paths`` are files, folders (every sample file in them) and globs. Sample files are
+    flamespan's own or a foreign profile that is recognised by its content. Rotated parts of one
+    process are joined; several processes stay apart as rows of ``Profile.processes``. A damaged
+    or unfinished file gives what it holds; ``Profile.info()`` says what was lost.
+
+    Args:
+        paths: where to look; at least one file must be found.
+        unit_ns: for formats that count samples: nanoseconds that one count stands for
+            (10_000_000 for py-spy at 100 Hz). None takes the numbers as nanoseconds.
+        application: globs on module or file whose functions are application code.
+        library: globs on module or file whose functions are library code.
+
+    Raises:
+        UsageError: nothing found.
+        SampleFileError: a file that was named is not a profile, or is of an unknown version.
+    """
+    contents: list[Content] = []
+    refused: list[SampleFileError] = []
+    for file, was_named in find(paths).items():
+        try:
+            contents += _read(file, unit_ns)
+        except SampleFileError as error:
+            if was_named:
+                raise
+            refused.append(error)
+    if not contents:
+        raise refused[0]
+    contents[0].notes += [f"left out: {error}" for error in refused]
+    return Profile.of(*join(contents, application, library))
+
+
+def find(paths: Sequence[PathLike | Iterable[PathLike]]) -> dict[str, bool]:
+    """The files that ``paths`` mean, each once, and whether it was named (not just found)."""
+    found: dict[str, bool] = {}
+    for path in _flat(paths):
+        name = os.fspath(path)
+        found |= {file: file == name for file in _find_one(name) if not found.get(file)}
+    if not found:
+        raise UsageError("no file given: name a sample file or the folder it lies in")
+    return found
+
+
+def _flat(paths: Iterable[PathLike | Iterable[PathLike]]) -> Iterable[PathLike]:
+    for path in paths:
+        if isinstance(path, (str, os.PathLike)):
+            yield path
+        else:
+            yield from path
+
+
+def _find_one(path: str) -> list[str]:
+    if os.path.isdir(path):
+        inside = sorted(
+            os.path.join(path, name) for name in os.listdir(path) if name.endswith(SUFFIX)
+        )
+        if not inside:
+            raise UsageError(
+                f"{path}: no sample file ({SUFFIX}) in this folder; record one with "
+                f"'flamespan run -o {path} your_program.py'"
+            )
+        return inside
+    if os.path.exists(path):
+        return [path]
+    matches = sorted(glob.glob(path, recursive=True))
+    if not matches:
+        raise UsageError(f"{path}: no such file or folder")
+    return [file for match in matches for file in _find_one(match)]
+
+
+def _read(path: str, unit_ns: int | None) -> list[Content]:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise SampleFileError(path, None, error.strerror or str(error)) from None
+    if head.startswith(MAGIC) or path.endswith(SUFFIX):
+        return [read_content(SampleReader(path))]
+    kind = detect(head)
+    if kind is None:
+        raise SampleFileError(
+            path, 0, "neither a flamespan sample file nor a profile format that is known"
+        )
+    return foreign.contents(import_file(path, kind, unit_ns))

@@ -1,0 +1,84 @@
+"""What a recording is and how good it is: the facts behind ``flamespan info``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from flamespan.aggregator.data import Process
+from flamespan.profiler.model import Flag
+
+if TYPE_CHECKING:
+    from flamespan.aggregator.profile import Profile
+
+
+def info(profile: Profile) -> dict[str, Any]:
+    """Plain data: what is in view, and one entry per process.
+
+    Keys: samples, threads, transactions, spans, functions, stacks (counts), total_ns (of the
+    chosen states), excluded_ns, unobserved_ns, torn, truncated (samples), clock, processes
+    (see ``process_info``).
+    """
+    tables, rows = profile.tables, profile.rows
+    in_view = profile.span_mask
+    return {
+        "samples": len(rows),
+        "threads": len(np.unique(rows.thread)),
+        "transactions": int((in_view & tables.spans.is_transaction).sum()),
+        "spans": int((in_view & ~tables.spans.is_transaction).sum()),
+        "functions": len(np.unique(tables.frame_function[tables.tree.key])),
+        "stacks": len(np.unique(rows.stack)),
+        "clock": profile.weight_clock,
+        "duration_ns": profile.duration_ns,
+        "total_ns": profile.total_ns,
+        "excluded_ns": profile.excluded_ns,
+        "unobserved_ns": profile.unobserved_ns,
+        "torn": int((rows.flags & Flag.TORN > 0).sum()),
+        "truncated": int((rows.flags & Flag.TRUNCATED > 0).sum()),
+        "processes": [process_info(process) for process in profile.processes],
+    }
+
+
+def process_info(process: Process) -> dict[str, Any]:
+    """One process: its header, counters, and what was lost.
+
+    ``achieved_hz`` is passes over the time they took; ``clean_end`` says whether the recording
+    was closed (a killed process leaves none); ``lost`` counts blocks and bytes that could not
+    be read. ``sampler_share`` is the sampler's CPU as a share of one core.
+    """
+    header, stats, loss = process.header, process.stats, process.loss
+    seconds = (process.last_ns - process.first_ns) / 1e9
+    return {
+        "paths": list(process.paths),
+        **{
+            name: getattr(header, name)
+            for name in ("pid", "parent_pid", "host", "service", "environment", "release")
+        },
+        "program": header.program,
+        "engine": dict(header.engine),
+        "python": dict(header.python),
+        "os": dict(header.os),
+        "device": dict(header.device),
+        "start_ns": process.first_ns,
+        "duration_ns": process.last_ns - process.first_ns,
+        "asked_hz": 1e9 / header.interval_ns if header.interval_ns else 0.0,
+        "achieved_hz": process.passes / seconds if seconds > 0 else 0.0,
+        "passes": process.passes,
+        "late": process.late,
+        "missed": process.missed,
+        "unobserved_ns": process.unobserved_ns,
+        "dropped_samples": stats.dropped_samples,
+        "dropped_spans": stats.dropped_spans,
+        "failed_flushes": stats.failed_flushes,
+        "sampler_cpu_ns": stats.sampler_cpu_ns,
+        "recorder_cpu_ns": stats.recorder_cpu_ns,
+        "sampler_share": stats.sampler_cpu_ns / 1e9 / seconds if seconds > 0 else 0.0,
+        "clean_end": process.end is not None,
+        "end": process.end.reason if process.end else "",
+        "lost": {
+            "blocks": loss.blocks,
+            "skipped_bytes": loss.skipped_bytes,
+            "tail_bytes": loss.tail_bytes,
+        },
+        "notes": list(process.notes),
+    }

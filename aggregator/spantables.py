@@ -1,0 +1,204 @@
+"""Tables of transactions and spans: how many, how long, what each op took for itself."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from flamespan.aggregator.data import Rows, Spans
+from flamespan.aggregator.stacktree import Bools, Ids, Ints
+from flamespan.profiler.model import State
+
+if TYPE_CHECKING:
+    from flamespan.aggregator.profile import Profile
+
+OTHER = "other"
+"""The op under which a transaction's own exclusive time is listed."""
+
+
+def transactions(profile: Profile, *, instances: bool = False) -> pd.DataFrame:
+    """Transactions in view, by name (most time first) or each one (in order of start).
+
+    By name: transaction, op, count, errors, total_ns, mean_ns, p50_ns, p95_ns, max_ns (their
+    durations; percentiles are durations that occurred), wall_ns, cpu_ns, waiting_ns, samples.
+    Each: row (in ``Tables.spans``), id, transaction, op, status, pid, thread, start_ns, end_ns,
+    duration_ns, wall_ns, cpu_ns, waiting_ns, samples, spans.
+
+    wall_ns and cpu_ns sum the samples in the profile's chosen states, waiting_ns is the wall
+    time of those idle or awaiting; several threads of one transaction add up.
+    """
+    spans = profile.tables.spans
+    rows = np.flatnonzero(spans.is_transaction & profile.span_mask)
+    sums = _sampled(profile, spans.transaction)
+    table = pd.DataFrame(
+        {
+            "row": rows,
+            "id": spans.id[rows],
+            "transaction": [spans.name[row] for row in rows],
+            "op": [spans.op[row] for row in rows],
+            "status": [spans.status[row] for row in rows],
+            **_where(profile, rows),
+            "start_ns": spans.start_ns[rows],
+            "end_ns": spans.end_ns[rows],
+            "duration_ns": spans.duration_ns[rows],
+            **{name: values[rows] for name, values in sums.items()},
+            "spans": np.bincount(spans.transaction, minlength=len(spans))[rows] - 1,
+        }
+    ).sort_values(["start_ns", "row"], ignore_index=True)
+    if instances:
+        return table
+    return _by(table, ["transaction", "op"], list(sums))
+
+
+def spans(profile: Profile, *, instances: bool = False) -> pd.DataFrame:
+    """Spans in view, by op and description (most exclusive time first) or each one.
+
+    By op and description: op, description, count, errors, total_ns, mean_ns, p50_ns, p95_ns,
+    max_ns, exclusive_ns, wall_ns, cpu_ns, waiting_ns, samples. Each: row, id, parent (row),
+    transaction (name), op, description, status, pid, thread, start_ns, end_ns, duration_ns and
+    the same sums. exclusive_ns is what no younger span of the transaction covers; the sums are
+    of samples directly in the span, not in spans inside it.
+    """
+    every = profile.tables.spans
+    rows = np.flatnonzero(~every.is_transaction & profile.span_mask)
+    sums = _sampled(profile, np.arange(len(every), dtype=np.int32))
+    exclusive = exclusive_ns(every, profile.span_mask)
+    table = pd.DataFrame(
+        {
+            "row": rows,
+            "id": every.id[rows],
+            "parent": every.parent[rows],
+            "transaction": [every.name[every.transaction[row]] for row in rows],
+            "op": [every.op[row] for row in rows],
+            "description": [every.description[row] for row in rows],
+            "status": [every.status[row] for row in rows],
+            **_where(profile, rows),
+            "start_ns": every.start_ns[rows],
+            "end_ns": every.end_ns[rows],
+            "duration_ns": every.duration_ns[rows],
+            "exclusive_ns": exclusive[rows],
+            **{name: values[rows] for name, values in sums.items()},
+        }
+    ).sort_values(["start_ns", "row"], ignore_index=True)
+    if instances:
+        return table
+    return _by(table, ["op", "description"], ["exclusive_ns", *sums])
+
+
+def op_breakdown(profile: Profile) -> pd.DataFrame:
+    """Exclusive time per op as a share of the transactions' durations, largest first.
+
+    Columns: op, exclusive_ns, share, spans. The shares add up to 1: where spans overlap, the
+    youngest one that is open has the time; "other" is what no span covers.
+    """
+    every = profile.tables.spans
+    exclusive = exclusive_ns(every, profile.span_mask)
+    rows = np.flatnonzero(profile.span_mask)
+    roots = every.is_transaction
+    table = pd.DataFrame(
+        {
+            "op": [OTHER if roots[row] else every.op[row] for row in rows],
+            "exclusive_ns": exclusive[rows],
+            "spans": (~roots[rows]).astype(np.int64),
+        }
+    )
+    table = table.groupby("op", as_index=False).sum()
+    whole = int(table["exclusive_ns"].sum()) or 1
+    table.insert(2, "share", table["exclusive_ns"] / whole)
+    return table.sort_values(["exclusive_ns", "op"], ascending=[False, True], ignore_index=True)
+
+
+def exclusive_ns(spans: Spans, mask: Bools) -> Ints:
+    """Per row: the time in which it is the youngest open span of its transaction.
+
+    Summed over the spans of a transaction this is the transaction's duration, exactly. Time of
+    spans that outlive their transaction is not counted. Rows outside ``mask`` are left out.
+    """
+    exclusive = np.zeros(len(spans), np.int64)
+    rows = np.flatnonzero(mask)
+    if not len(rows):
+        return exclusive
+    rows = rows[np.lexsort((rows, spans.start_ns[rows], spans.transaction[rows]))]
+    edges = np.flatnonzero(np.diff(spans.transaction[rows])) + 1
+    for family in np.split(rows, edges):
+        _sweep(spans, family, exclusive)
+    return exclusive
+
+
+def _sweep(spans: Spans, family: Ids, exclusive: Ints) -> None:
+    """Walk one transaction's spans in order of start, booking time to the youngest open one."""
+    root = int(spans.transaction[family[0]])
+    limit = int(spans.end_ns[root])
+    starts, ends = spans.start_ns, spans.end_ns
+    open_: list[tuple[int, int]] = []  # (-order of start, row): the youngest on top
+    now = int(starts[family[0]])
+    pending = [int(row) for row in family]
+    for order, row in enumerate([*pending, -1]):
+        until = min(int(starts[row]), limit) if row >= 0 else limit
+        while open_ and now < until:
+            youngest = open_[0][1]
+            stop = min(int(ends[youngest]), until)
+            if stop > now:
+                exclusive[youngest] += stop - now
+                now = stop
+            if int(ends[youngest]) <= now:
+                heapq.heappop(open_)
+        now = max(now, until)
+        if row >= 0:
+            heapq.heappush(open_, (-order, row))
+
+
+def _sampled(profile: Profile, key: Ids) -> dict[str, Ints]:
+    """Clock sums of samples per ``key[span row]``, each sample cut to its transaction's start."""
+    every = profile.tables.spans
+    waiting = np.array([State.IDLE, State.AWAITING], np.uint8)
+    inside = profile.rows.pick(profile.rows.span >= 0)
+    inside = inside.since(every.start_ns[every.transaction[inside.span]])
+    chosen = inside.pick(np.isin(inside.state, np.unique(profile.selected.state)))
+    idle = inside.pick(np.isin(inside.state, waiting))
+    size = len(every)
+
+    def total(rows: Rows, values: Ints) -> Ints:
+        summed = np.zeros(size, np.int64)
+        np.add.at(summed, key[rows.span], values)
+        return summed
+
+    return {
+        "wall_ns": total(chosen, chosen.wall_ns),
+        "cpu_ns": total(chosen, chosen.cpu_ns),
+        "waiting_ns": total(idle, idle.wall_ns),
+        "samples": total(inside, np.ones(len(inside), np.int64)),
+    }
+
+
+def _where(profile: Profile, rows: Ids) -> dict[str, list[object]]:
+    """Pid and thread name of each span row."""
+    tables = profile.tables
+    processes, threads = tables.spans.process[rows], tables.spans.thread[rows]
+    return {
+        "pid": [tables.processes[i].header.pid for i in processes],
+        "thread": [tables.threads[i].name if i >= 0 else "" for i in threads],
+    }
+
+
+def _by(table: pd.DataFrame, keys: list[str], sums: list[str]) -> pd.DataFrame:
+    """Group instances by ``keys``: count, errors, durations with percentiles, sums."""
+    grouped = table.groupby(keys, sort=True)
+    durations = grouped["duration_ns"]
+    # "inverted_cdf" gives a duration that occurred, not a mean of two.
+    result = pd.DataFrame(
+        {
+            "count": grouped.size(),
+            "errors": grouped["status"].agg(lambda s: int((~s.isin(["ok", "open"])).sum())),
+            "total_ns": durations.sum(),
+            "mean_ns": durations.sum() // grouped.size(),
+            "p50_ns": durations.agg(lambda d: int(np.quantile(d, 0.50, method="inverted_cdf"))),
+            "p95_ns": durations.agg(lambda d: int(np.quantile(d, 0.95, method="inverted_cdf"))),
+            "max_ns": durations.max(),
+            **{name: grouped[name].sum() for name in sums},
+        }
+    ).reset_index()
+    order = ["exclusive_ns" if "exclusive_ns" in sums else "total_ns", *keys]
+    return result.sort_values(order, ascending=[False] + [True] * len(keys), ignore_index=True)
