@@ -16,7 +16,7 @@ from flamespan.aggregator import (
     tables,
     transform,
 )
-from flamespan.aggregator.data import Process, Rows, Tables
+from flamespan.aggregator.data import Origin, Process, Rows, Tables
 from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import State
@@ -47,25 +47,27 @@ class Profile:
     """What was recorded, or a view of it. Immutable: every view is a new Profile.
 
     ``rows`` are the samples of the view with their measured clocks, whatever their state;
-    ``selected`` those in the chosen states. ``shown`` are the stacks that trees and self times
-    use; ``counted`` those that a function's total is counted on: collapsing recursion changes
-    only ``shown``, so it never changes a total. ``span_mask`` says which spans are in view.
+    ``selected`` those in the chosen states. ``side`` and ``recursion`` are switches, applied in
+    this order whatever the order of the calls: ``counted`` are the stacks of one side, that a
+    function's total is counted on; ``shown`` the same with recursion collapsed, that trees and
+    self times use. So collapsing recursion never changes a total. ``span_mask`` says which
+    spans are in view.
     """
 
     tables: Tables
     rows: Rows
-    shown: Stacks
-    counted: Stacks
+    base: Stacks
     span_mask: Bools
     weight_clock: str = "wall"
     chosen_states: frozenset[State] | None = None
-    rehomed: Bools | None = None
+    side: str | None = None
+    recursion: str | None = None
 
     @classmethod
     def of(cls, tables: Tables, rows: Rows) -> Profile:
         """The profile of everything in ``tables`` and ``rows``."""
         stacks = Stacks(tables.tree, np.arange(len(tables.tree), dtype=np.int32))
-        return cls(tables, rows, stacks, stacks, np.ones(len(tables.spans), bool))
+        return cls(tables, rows, stacks, np.ones(len(tables.spans), bool))
 
     # --- what is in it -------------------------------------------------------------------
 
@@ -122,9 +124,7 @@ class Profile:
     @cached_property
     def rehomed_ns(self) -> int:
         """How much self time the application or system view moved to another frame."""
-        if self.rehomed is None:
-            return 0
-        return int(self.stack_weights[0][self.rehomed].sum())
+        return int(self.stack_weights[0][self._one_sided[1]].sum())
 
     @property
     def unobserved_ns(self) -> int:
@@ -220,36 +220,43 @@ class Profile:
 
     def application_frames(self) -> Profile:
         """Without system frames; their self time goes to the nearest application caller."""
-        return self._one_side(application=True)
+        return replace(self, side="application")
 
     def system_frames(self) -> Profile:
         """Without application frames; their self time goes to the nearest system caller."""
-        return self._one_side(application=False)
-
-    def _one_side(self, *, application: bool) -> Profile:
-        t = self.tables
-        is_application = t.function_origin[t.frame_function] == 0
-        wanted = is_application if application else ~is_application
-        stand_in = t.system_frame if application else t.application_frame
-        tree, place, moved = transform.keep_side(self.shown.tree, wanted, stand_in)
-        shown = self.shown.then(tree, place)
-        counted = shown
-        if self.counted is not self.shown:
-            counted = self.counted.then(
-                *transform.keep_side(self.counted.tree, wanted, stand_in)[:2]
-            )
-        rehomed = moved[self.shown.place]
-        if self.rehomed is not None:
-            rehomed |= self.rehomed
-        return replace(self, shown=shown, counted=counted, rehomed=rehomed)
+        return replace(self, side="system")
 
     def collapse_recursion(self, kind: str = "direct") -> Profile:
         """Fold repeats: ``direct`` (a;a;a) or also ``cycles`` (a;b;a). Totals do not change."""
         if kind not in RECURSION:
             raise UsageError(f"no way to collapse {kind!r}; there are {', '.join(RECURSION)}")
-        fold = transform.collapse_direct if kind == "direct" else transform.collapse_cycles
-        tree, place = fold(self.shown.tree, self.tables.frame_function)
-        return replace(self, shown=self.shown.then(tree, place))
+        return replace(self, recursion=kind)
+
+    @cached_property
+    def _one_sided(self) -> tuple[Stacks, Bools]:
+        """The stacks of the chosen side, and which recorded stacks lost their leaf to it."""
+        t, base = self.tables, self.base
+        if self.side is None:
+            return base, np.zeros(len(base.place), bool)
+        application = t.function_origin[t.frame_function] == Origin.APPLICATION
+        wanted = application if self.side == "application" else ~application
+        stand_in = t.system_frame if self.side == "application" else t.application_frame
+        tree, place, moved = transform.keep_side(base.tree, wanted, stand_in)
+        return base.then(tree, place), moved[base.place]
+
+    @property
+    def counted(self) -> Stacks:
+        """The stacks that totals are counted on."""
+        return self._one_sided[0]
+
+    @cached_property
+    def shown(self) -> Stacks:
+        """The stacks that trees and self times use."""
+        if self.recursion is None:
+            return self.counted
+        direct = self.recursion == "direct"
+        fold = transform.collapse_direct if direct else transform.collapse_cycles
+        return self.counted.then(*fold(self.counted.tree, self.tables.frame_function))
 
     # --- tables --------------------------------------------------------------------------
 
