@@ -37,7 +37,7 @@ class Imported:
     ``tables`` has functions, frames, stacks and threads with ids as in a sample file: they
     count up from 1, node 0 of ``tables.stacks`` is the empty stack, a parent stands before its
     children. A function's ``first_line`` is 0 where the format only knows the running line,
-    which is then the frame's.
+    which is then the frame's; where it only knows the first line, the frame has that one.
 
     Columns, a row each, in the order of the file: ``stack`` (node), ``weight_ns``, ``thread``
     (index into ``tables.threads``; index 0 is there when the file names no threads), and

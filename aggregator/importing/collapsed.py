@@ -2,20 +2,21 @@
 
 Read are our own export, py-spy's ``--format raw`` (also with ``--threads``, ``--subprocesses``,
 ``--function``) and what flamegraph.pl takes. A frame is ``name (file:line)``, ``name (file)`` or
-a bare name. The format does not say whether the line is where the function starts or where it
-was running, so functions are told apart by name and file alone and the line is the frame's.
+a bare name. The format does not say whether its lines are where functions begin (our export,
+py-spy with ``--function``) or where they were running (py-spy without): the file as a whole tells,
+see ``_are_running``. In the second case functions are told apart by name and file alone.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from array import array
+from collections import defaultdict
 from collections.abc import Iterator
 
 from flamespan.aggregator.importing import Imported, ImportedProcess
 from flamespan.profiler.errors import SampleFileError, UsageError
-from flamespan.profiler.model import Frame, Function, Thread
+from flamespan.profiler.model import Function, Thread
 
 _WEIGHT = re.compile(r"(?:(.*)[ \t])?(\d+)[ \t]*\Z", re.DOTALL)
 _PROCESS = re.compile(r'process (\d+)(?::"(.*)")?\Z', re.DOTALL)
@@ -50,10 +51,10 @@ def read(path: str | os.PathLike[str], unit_ns: int | None = None) -> Imported:
     reading = _Reading(Imported(os.fspath(path), "collapsed"), unit_ns or 1)
     for number, line in _lines(path):
         reading.add(number, line)
-    imported = reading.imported
-    if not imported.stack:
+    if not reading.imported.stack:
         raise SampleFileError(path, None, "holds no stacks (an empty file)")
-    return imported
+    reading.finish()
+    return reading.imported
 
 
 def _encoding(head: bytes) -> str:
@@ -84,8 +85,8 @@ class _Reading:
         self.imported = imported
         self.unit_ns = unit_ns
         self.total_ns = 0
-        self._functions: dict[tuple[str, str], int] = {}
-        self._frames: dict[str, int] = {}
+        self._frames: dict[tuple[str, str, int], int] = {("", "", 0): 0}
+        self._frame_of: dict[str, int] = {}
         self._stacks: dict[tuple[int, int], int] = {}
         self._threads: dict[tuple[str, str], int] = {}
         self._processes: dict[str, int] = {}
@@ -119,16 +120,25 @@ class _Reading:
         return stack
 
     def _frame(self, text: str) -> int:
-        found = self._frames.get(text)
-        if found is None:
-            tables = self.imported.tables
-            name, file, line = split_frame(text)
-            function = self._functions.setdefault((name, file), len(tables.functions))
-            if function == len(tables.functions):
-                tables.functions.append(Function(name, file, 0))
-            found = self._frames[text] = len(tables.frame_function)
-            _append(tables.frame_function, tables.frame_line, Frame(function, line))
-        return found
+        frame = self._frame_of.get(text)
+        if frame is None:
+            frame = self._frames.setdefault(split_frame(text), len(self._frames))
+            self._frame_of[text] = frame
+        return frame
+
+    def finish(self) -> None:
+        """Make functions and frames of what was read."""
+        tables = self.imported.tables
+        frames = list(self._frames)[1:]
+        running = _are_running(frames)
+        functions: dict[Function, int] = {}
+        for name, file, line in frames:
+            function = Function(name, file, 0 if running else line)
+            tables.frame_function.append(functions.setdefault(function, len(functions) + 1))
+            tables.frame_line.append(line)
+        tables.functions += functions
+        what = "were running, so where they begin is unknown" if running else "begin"
+        self.imported.notes.append(f"collapsed stacks: lines are taken as where functions {what}")
 
     def _thread(self, process: str, thread: str) -> int:
         """Index of a thread by its prefix; the first of a file or process is its main one."""
@@ -148,11 +158,6 @@ class _Reading:
             pid, command = (int(match[1][:18]), match[2] or "") if match else (0, "")
             processes.append(ImportedProcess(pid, command))
         return index
-
-
-def _append(functions: array[int], lines: array[int], frame: Frame) -> None:
-    functions.append(frame.function)
-    lines.append(frame.line)
 
 
 def _prefixes(frames: list[str]) -> tuple[str, str, list[str]]:
@@ -202,3 +207,19 @@ def _opening(text: str) -> int:
         if not depth:
             return place
     return text.rfind(" (") + 1 or -1
+
+
+def _are_running(frames: list[tuple[str, str, int]]) -> bool:
+    """Whether the lines of these (name, file, line) are where functions were running.
+
+    A module begins at line 1. A function that was running shows at several lines; one that
+    begins there does not, but a getter and its setter may share a name.
+    """
+    lines = defaultdict(set)
+    for name, file, line in frames:
+        if name == "<module>" and line > 1:
+            return True
+        if line and not name.endswith(">"):
+            lines[name, file].add(line)
+    several = sum(len(found) > 1 for found in lines.values())
+    return several * 10 > len(lines)

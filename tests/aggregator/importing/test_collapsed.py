@@ -97,6 +97,28 @@ def test_equal_frames_and_prefixes_share_their_ids(tmp_path):
     assert list(imported.stack) == [2, 3, 1]
 
 
+def functions(tmp_path, text):
+    imported = read(write(tmp_path, text))
+    tables = imported.tables
+    assert [tables.frame_line[f] for f in range(1, len(tables.frame_line))]
+    return [(f.name, f.first_line) for f in tables.functions[1:]]
+
+
+def test_lines_are_where_functions_begin_unless_the_file_shows_they_were_running(tmp_path):
+    first = "<module> (a.py:1);f (a.py:4);<lambda> (a.py:9) 3\n<module> (a.py:1);f (a.py:4) 2\n"
+    assert functions(tmp_path, first) == [("<module>", 1), ("f", 4), ("<lambda>", 9)]
+    other = "<module> (a.py:1);<lambda> (a.py:12) 1\n"
+    assert functions(tmp_path, first + other)[-1] == ("<lambda>", 12)
+    at_module_line = first + "<module> (a.py:30);f (a.py:4) 1\n"
+    assert functions(tmp_path, at_module_line) == [("<module>", 0), ("f", 0), ("<lambda>", 0)]
+    two_lines = first + "f (a.py:5) 1\n"
+    assert functions(tmp_path, two_lines) == [("<module>", 0), ("f", 0), ("<lambda>", 0)]
+    many = "".join(f"f{i} (a.py:{i + 20}) 1\n" for i in range(20))
+    property_pair = first + many + "C.x (a.py:50);f (a.py:4) 1\nC.x (a.py:55) 1\n"
+    assert ("C.x", 50) in functions(tmp_path, property_pair)
+    assert ("C.x", 55) in functions(tmp_path, property_pair)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_encodings_and_line_ends(tmp_path, encoding, end):
