@@ -6,6 +6,7 @@ from flask import Blueprint, abort, request
 
 from shop import catalog, pricing, recommendations, reports
 from shop.app import database, render, shop
+from shop.tracing import span
 
 pages = Blueprint("pages", __name__)
 COUPONS = {"SPRING": 5, "AUTUMN": 7}
@@ -48,9 +49,10 @@ def categories() -> str:
     children = catalog.category_children(database())
     counts = catalog.products_by_category(database())
     branches: list[catalog.Branch] = []
-    for root, name in children[None]:
-        catalog.category_tree_by_deep_recursion(children, counts, root, f"/{name}", branches)
-    branches.sort(key=lambda branch: branch.products, reverse=True)
+    with span("catalog.tree", "categories"):
+        for root, name in children[None]:
+            catalog.category_tree_by_deep_recursion(children, counts, root, f"/{name}", branches)
+        branches.sort(key=lambda branch: branch.products, reverse=True)
     return render("categories.html", branches=branches[:40], count=len(branches))
 
 
@@ -58,20 +60,22 @@ def categories() -> str:
 def cart(cart: int) -> str:
     """What a cart costs."""
     total = pricing.cart_total(database(), cart)
-    best = pricing.price_after_rules(total, pricing.rules_for(cart))
+    with span("pricing", "best price"):
+        best = pricing.price_after_rules(total, pricing.rules_for(cart))
     return render("cart.html", cart=cart, total=total, best=best)
 
 
 @pages.get("/bestsellers")
 def bestsellers() -> str:
     """The dearest sales."""
-    top = reports.sort_all_sales_holding_the_gil(shop().sales, 20)
+    with span("report", "dearest sales"):
+        top = reports.sort_all_sales_holding_the_gil(shop().sales, 20)
     return render("bestsellers.html", sales=top)
 
 
 @pages.get("/recommendations/<int:product_id>")
 def recommended(product_id: int) -> str:
-    """Products that are like another one."""
+    """Products that are like another one. Between the queries and the template no span is open."""
     found = catalog.product(database(), product_id)
     if found is None:
         abort(404)

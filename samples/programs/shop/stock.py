@@ -14,7 +14,7 @@ _stock_lock = threading.Lock()
 
 def reserve_under_one_big_lock(database: Database, product_id: int, pieces: int) -> int:
     """Pay for and reserve ``pieces``; the purchase's id. Trouble: buyers queue for the lock."""
-    with _stock_lock:
+    with _stock_lock:  # the line on which the others wait
         charge_card()
         database.write(
             "update stock set pieces = pieces - ? where product_id = ?", pieces, product_id
