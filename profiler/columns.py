@@ -11,9 +11,10 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 _HEAD = struct.Struct("<BBI")
+_FIRST = struct.Struct("<q")
 
 ZEROS = 0
 STRINGS = 0x20
@@ -46,10 +47,13 @@ def pack_signed(column: int, values: Sequence[int]) -> bytes:
 
 
 def pack_deltas(column: int, values: Sequence[int]) -> bytes:
-    """One column of integers that lie close to their neighbours, as differences."""
-    before = [0, *values[:-1]] if len(values) else []
-    differences = [now - then for now, then in zip(values, before, strict=True)]
-    return _pack(column, _SIGNED | _DELTA, [(v << 1) ^ (v >> 63) for v in differences])
+    """One column of integers that lie close to their neighbours: the first, then differences."""
+    if not any(values):
+        return _HEAD.pack(column, ZEROS, len(values))
+    differences = [((now - then) << 1) ^ ((now - then) >> 63) for then, now in pairwise(values)]
+    width, planes = _planes(differences)
+    head = _HEAD.pack(column, _SIGNED | _DELTA | width, len(values))
+    return head + _FIRST.pack(values[0]) + planes
 
 
 def pack_floats(column: int, values: Iterable[float]) -> bytes:
@@ -66,16 +70,21 @@ def pack_strings(column: int, values: Sequence[str]) -> bytes:
 
 
 def _pack(column: int, coding: int, values: Sequence[int]) -> bytes:
-    top = max(values, default=0)
-    if not top:
+    if not any(values):
         return _HEAD.pack(column, ZEROS, len(values))
+    width, planes = _planes(values)
+    return _HEAD.pack(column, coding | width, len(values)) + planes
+
+
+def _planes(values: Sequence[int]) -> tuple[int, bytes]:
+    """The narrowest width that holds every value, and the values as byte planes."""
+    top = max(values, default=0)
     width = 1 if top < 1 << 8 else 2 if top < 1 << 16 else 4 if top < 1 << 32 else 8
     typecode = _TYPECODE[width]
     if not (isinstance(values, array) and values.typecode == typecode):
         values = array(typecode, values)
     raw = _little(values).tobytes()
-    planes = raw if width == 1 else b"".join(raw[i::width] for i in range(width))
-    return _HEAD.pack(column, coding | width, len(values)) + planes
+    return width, raw if width == 1 else b"".join(raw[i::width] for i in range(width))
 
 
 def unpack(payload: bytes | memoryview) -> dict[int, Column]:
@@ -106,9 +115,11 @@ def _unpack_one(payload: memoryview, at: int) -> tuple[int, Column, int]:
         values, at = _unpack_strings(payload, at, column, count)
         return column, values, at
     width = 8 if coding == FLOATS else coding & 0x0F
-    if width not in _TYPECODE or coding & ~(_SIGNED | _DELTA | 0x0F) and coding != FLOATS:
+    if width not in _TYPECODE or (coding & ~(_SIGNED | _DELTA | 0x0F) and coding != FLOATS):
         raise ColumnError(f"column {column} has the unknown coding {coding:#x}")
     end = at + count * width
+    if coding & _DELTA and count:
+        end += _FIRST.size - width
     if end > len(payload):
         raise ColumnError(f"column {column} is cut short: {count} rows of {width} bytes")
     data = payload[at:end]
@@ -116,32 +127,39 @@ def _unpack_one(payload: memoryview, at: int) -> tuple[int, Column, int]:
         numbers = array("d")
         numbers.frombytes(data)
         return column, _little(numbers), end
-    return column, _decode(data, coding, width, count), end
+    return column, _decode(data, coding, width), end
 
 
-def _decode(data: memoryview, coding: int, width: int, count: int) -> array[int]:
-    raw: bytes | bytearray
-    if width == 1:
-        raw = bytes(data)
-    else:
+def _decode(data: memoryview, coding: int, width: int) -> array[int]:
+    if not coding & _DELTA:
+        values = _from_planes(data, width)
+        return _unzigzag(values) if coding & _SIGNED else values
+    if not data:
+        return array("q")
+    differences = _unzigzag(_from_planes(data[_FIRST.size :], width))
+    try:
+        return array("q", accumulate(differences, initial=_FIRST.unpack_from(data)[0]))
+    except OverflowError:
+        raise ColumnError("differences that add up beyond 64 bits") from None
+
+
+def _from_planes(data: memoryview, width: int) -> array[int]:
+    raw: bytes | bytearray = bytes(data)
+    if width > 1:
+        count = len(data) // width
         raw = bytearray(len(data))
         for i in range(width):
             raw[i::width] = data[i * count : (i + 1) * count]
     values = array(_TYPECODE[width])
     values.frombytes(raw)
-    values = _little(values)
-    if not coding & _SIGNED:
-        return values
-    signed = ((v >> 1) ^ -(v & 1) for v in values)
-    try:
-        return array("q", accumulate(signed) if coding & _DELTA else signed)
-    except OverflowError:
-        raise ColumnError("differences that add up beyond 64 bits") from None
+    return _little(values)
 
 
-def _unpack_strings(
-    payload: memoryview, at: int, column: int, count: int
-) -> tuple[list[str], int]:
+def _unzigzag(values: array[int]) -> array[int]:
+    return array("q", ((v >> 1) ^ -(v & 1) for v in values))
+
+
+def _unpack_strings(payload: memoryview, at: int, column: int, count: int) -> tuple[list[str], int]:
     _, lengths, at = _unpack_one(payload, at)
     if isinstance(lengths, list) or len(lengths) != count or at + sum(lengths) > len(payload):
         raise ColumnError(f"column {column}: the strings' lengths do not fit the block")

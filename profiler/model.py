@@ -369,7 +369,6 @@ class Header:
         return _from_json(cls, value)
 
 
-
 @dataclass(slots=True)
 class Loss:
     """What a reader could not give back, and why.

@@ -1,4 +1,4 @@
-"""The sample file: the only code that knows its bytes. FORMAT.md tells each of them, with reasons.
+"""The sample file: blocks and how to get through them. FORMAT.md tells every byte, with reasons.
 
 A file is a short head and a run of blocks, each framed by a sync word, its length and a CRC, so
 whatever happens to the process, all whole blocks stay readable.
@@ -10,30 +10,31 @@ import json
 import os
 import struct
 import zlib
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from flamespan.profiler import columns
-from flamespan.profiler.columns import Column
+from flamespan.profiler.blocks import (
+    StringIds,
+    pack_definitions,
+    pack_samples,
+    pack_spans,
+    unpack_definitions,
+    unpack_samples,
+    unpack_spans,
+)
 from flamespan.profiler.errors import SampleFileError
 from flamespan.profiler.model import (
     Block,
     Definitions,
     End,
-    Function,
     Header,
     Loss,
     Recording,
     Samples,
-    SpanEnd,
     SpanEvents,
-    SpanMeasurement,
-    SpanStart,
-    SpanTag,
     Stats,
-    Thread,
 )
 
 SUFFIX = ".fspan"
@@ -51,37 +52,6 @@ PLAIN, ZLIB = 0, 1
 MAX_PAYLOAD = 64 << 20
 """No block is larger, packed or unpacked; a larger length is damage."""
 
-_SAMPLE_COLUMNS = {
-    2: "pass_ticks",
-    3: "pass_samples",
-    4: "pass_unobserved",
-    5: "pass_missed",
-    16: "thread",
-    17: "stack",
-    18: "span",
-    19: "wall_extra",
-    20: "cpu_ticks",
-    21: "state",
-    22: "flags",
-}
-_PASS_COLUMNS = range(2, 6)
-
-
-class _Strings:
-    """The file's string table: text → id, and what has not been written yet."""
-
-    def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
-        self._written = 0
-
-    def id(self, text: str) -> int:
-        return self._ids.setdefault(text, len(self._ids))
-
-    def take_new(self) -> tuple[int, list[str]]:
-        first = self._written
-        self._written = len(self._ids)
-        return first, list(self._ids)[first:] if first < self._written else []
-
 
 class SampleWriter:
     """Writes one sample file. Every ``flush`` is one ``write`` of whole blocks.
@@ -95,7 +65,7 @@ class SampleWriter:
         self.path = os.fspath(path)
         self.size = 0
         self._sequence = 0
-        self._strings = _Strings()
+        self._strings = StringIds()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._fd = os.open(self.path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
         self._write(FILE_HEAD.pack(MAGIC, MAJOR, MINOR, 0) + self._json(META, header.to_json()))
@@ -112,9 +82,9 @@ class SampleWriter:
 
         ``header`` replaces the one written before (paths that a program added later).
         """
-        defs = _pack_definitions(definitions, self._strings) if definitions else b""
-        span_rows = _pack_spans(spans, self._strings) if spans else b""
-        strings = _pack_strings(self._strings)
+        defs = pack_definitions(definitions, self._strings) if definitions else b""
+        span_rows = pack_spans(spans, self._strings) if spans else b""
+        strings = self._strings.pack_new()
         parts = []
         if header:
             parts.append(self._json(META, header.to_json()))
@@ -124,7 +94,7 @@ class SampleWriter:
         if span_rows:
             parts.append(self._block(SPANS, span_rows))
         if samples is not None and len(samples.pass_ticks):
-            parts.append(self._block(SAMPLES, _pack_samples(samples)))
+            parts.append(self._block(SAMPLES, pack_samples(samples)))
         if stats is not None:
             parts.append(self._json(STATS, stats.to_json()))
         return self._write(b"".join(parts))
@@ -165,72 +135,9 @@ def _crc(head: bytes | memoryview, payload: bytes | memoryview) -> int:
     return zlib.crc32(payload, zlib.crc32(head[_CHECKED]))
 
 
-def _pack_strings(strings: _Strings) -> bytes:
-    first, new = strings.take_new()
-    if not new:
-        return b""
-    return columns.pack_unsigned(1, [first]) + columns.pack_strings(2, new)
-
-
-def _pack_definitions(d: Definitions, strings: _Strings) -> bytes:
-    pack = columns.pack_unsigned
-    text = strings.id
-    parts = [
-        pack(8, [d.first_function, d.first_frame, d.first_stack]),
-        pack(9, [text(f.name) for f in d.functions]),
-        pack(10, [text(f.file) for f in d.functions]),
-        pack(11, [f.first_line for f in d.functions]),
-        columns.pack_deltas(12, d.frame_function),
-        pack(13, d.frame_line),
-        columns.pack_deltas(14, d.stack_parent),
-        pack(15, d.stack_frame),
-    ]
-    if d.threads:
-        parts += [
-            pack(16, [t.index for t in d.threads]),
-            pack(17, [t.ident for t in d.threads]),
-            pack(18, [t.native_id for t in d.threads]),
-            pack(19, [text(t.name) for t in d.threads]),
-            pack(20, [t.is_main for t in d.threads]),
-        ]
-    return b"".join(parts)
-
-
-def _pack_samples(s: Samples) -> bytes:
-    parts = [columns.pack_unsigned(1, [s.tick_ns, s.start_ticks])]
-    for column, name in _SAMPLE_COLUMNS.items():
-        pack = columns.pack_signed if name == "wall_extra" else columns.pack_unsigned
-        parts.append(pack(column, getattr(s, name)))
-    return b"".join(parts)
-
-
-def _pack_spans(e: SpanEvents, strings: _Strings) -> bytes:
-    pack, deltas, text = columns.pack_unsigned, columns.pack_deltas, strings.id
-    return b"".join(
-        [
-            deltas(1, [s.id for s in e.started]),
-            deltas(2, [s.parent for s in e.started]),
-            pack(3, [s.thread_ident for s in e.started]),
-            pack(4, [text(s.name) for s in e.started]),
-            pack(5, [text(s.op) for s in e.started]),
-            pack(6, [text(s.description) for s in e.started]),
-            deltas(7, [s.start_ns for s in e.started]),
-            deltas(16, [s.id for s in e.ended]),
-            deltas(17, [s.end_ns for s in e.ended]),
-            pack(18, [text(s.status) for s in e.ended]),
-            deltas(24, [t.id for t in e.tags]),
-            pack(25, [text(t.key) for t in e.tags]),
-            pack(26, [text(t.value) for t in e.tags]),
-            deltas(32, [m.id for m in e.measurements]),
-            pack(33, [text(m.name) for m in e.measurements]),
-            columns.pack_floats(34, [m.value for m in e.measurements]),
-            pack(35, [text(m.unit) for m in e.measurements]),
-        ]
-    )
-
-
 @dataclass(slots=True)
 class _RawBlock:
+    offset: int
     kind: int
     sequence: int
     payload: bytes
@@ -345,7 +252,7 @@ class SampleReader:
         payload = data[body:end]
         if _crc(data[at:body], payload) != crc:
             return None, at
-        return _RawBlock(kind, sequence, _inflate(codec, payload, raw_length)), end
+        return _RawBlock(at, kind, sequence, _inflate(codec, payload, raw_length)), end
 
     def _next_sync(self, at: int) -> int:
         # bytes.find needs a bytes-like with find; a window at a time keeps the copy small.
@@ -363,58 +270,19 @@ class SampleReader:
             if raw.kind in (META, STATS, END):
                 yield _unpack_json(raw)
             elif raw.kind == DEFS:
-                yield self._unpack_definitions(columns.unpack(raw.payload))
+                yield unpack_definitions(columns.unpack(raw.payload), self._strings)
             elif raw.kind == SAMPLES:
-                yield _unpack_samples(columns.unpack(raw.payload))
+                yield unpack_samples(columns.unpack(raw.payload))
             elif raw.kind == SPANS:
-                yield self._unpack_spans(columns.unpack(raw.payload))
+                yield unpack_spans(columns.unpack(raw.payload), self._strings)
             # Kinds of a later minor version are skipped: that is what minor means.
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             self.loss.blocks += 1
-            self._note(raw.sequence, f"block of kind {raw.kind} makes no sense: {error}")
+            self._note(raw.offset, f"block of kind {raw.kind} makes no sense: {error}")
 
     def _note(self, place: int, what: str) -> None:
         if len(self.loss.reasons) < 20:
             self.loss.reasons.append(f"{self.path} at {place}: {what}")
-
-    def _text(self, index: int) -> str:
-        return self._strings.get(index, "<lost>")
-
-    def _unpack_definitions(self, c: dict[int, Column]) -> Definitions:
-        if 2 in c:
-            first = _ints(c, 1)[0]
-            self._strings.update(enumerate(_texts(c, 2), first))
-        d = Definitions()
-        if 8 in c:
-            d.first_function, d.first_frame, d.first_stack = _ints(c, 8)
-            text = self._text
-            d.functions = [
-                Function(text(name), text(file), line) for name, file, line in _rows(c, 9, 10, 11)
-            ]
-            d.frame_function, d.frame_line = _ids(c, 12), _ids(c, 13)
-            d.stack_parent, d.stack_frame = _ids(c, 14), _ids(c, 15)
-            _check_definitions(d)
-        if 16 in c:
-            d.threads = [
-                Thread(index, ident, native, self._text(name), bool(main))
-                for index, ident, native, name, main in _rows(c, 16, 17, 18, 19, 20)
-            ]
-        return d
-
-    def _unpack_spans(self, c: dict[int, Column]) -> SpanEvents:
-        text = self._text
-        return SpanEvents(
-            started=[
-                SpanStart(i, parent, thread, text(name), text(op), text(description), start)
-                for i, parent, thread, name, op, description, start in _rows(c, *range(1, 8))
-            ],
-            ended=[SpanEnd(i, end, text(status)) for i, end, status in _rows(c, 16, 17, 18)],
-            tags=[SpanTag(i, text(key), text(value)) for i, key, value in _rows(c, 24, 25, 26)],
-            measurements=[
-                SpanMeasurement(i, text(name), float(value), text(unit))
-                for i, name, value, unit in _rows(c, 32, 33, 34, 35)
-            ],
-        )
 
 
 def _inflate(codec: int, payload: memoryview, raw_length: int) -> bytes:
@@ -439,59 +307,3 @@ def _unpack_json(raw: _RawBlock) -> Header | Stats | End:
     if raw.kind == STATS:
         return Stats.from_json(value)
     return End(str(value["reason"]), int(value["time_ns"]))
-
-
-def _unpack_samples(c: dict[int, Column]) -> Samples:
-    tick_ns, start_ticks = _ints(c, 1)
-    s = Samples(tick_ns=tick_ns, start_ticks=start_ticks)
-    passes = len(_ints(c, 2))
-    samples = len(_ints(c, 17))
-    for column, name in _SAMPLE_COLUMNS.items():
-        values = _ints(c, column)
-        if len(values) != (passes if column in _PASS_COLUMNS else samples):
-            raise ValueError(f"column {name} has {len(values)} rows")
-        setattr(s, name, values)
-    if sum(s.pass_samples) != samples:
-        raise ValueError("passes and samples do not add up")
-    if not 0 < tick_ns <= 1_000_000_000:
-        raise ValueError(f"a tick of {tick_ns} ns")
-    return s
-
-
-def _ints(c: dict[int, Column], column: int) -> array[int]:
-    values = c[column]
-    if isinstance(values, list):
-        raise ValueError(f"column {column} holds text, not numbers")
-    return values
-
-
-def _ids(c: dict[int, Column], column: int) -> array[int]:
-    """A column as array("I"), the type of every id in memory."""
-    return array("I", _ints(c, column))
-
-
-def _texts(c: dict[int, Column], column: int) -> list[str]:
-    values = c[column]
-    if not isinstance(values, list):
-        raise ValueError(f"column {column} holds numbers, not text")
-    return values
-
-
-def _rows(c: dict[int, Column], *wanted: int) -> Iterator[tuple[Any, ...]]:
-    return zip(*(_ints(c, column) for column in wanted), strict=True)
-
-
-def _check_definitions(d: Definitions) -> None:
-    """Hold the invariants that readers build on: known ids only, parents first."""
-    if len(d.frame_function) != len(d.frame_line) or len(d.stack_parent) != len(d.stack_frame):
-        raise ValueError("tables with columns of different length")
-    if min(d.first_function, d.first_frame, d.first_stack) < 1:
-        raise ValueError("row 0 of a table cannot be defined")
-    if max(d.first_function, d.first_frame, d.first_stack) >= 1 << 31:
-        raise ValueError("ids beyond any bound")
-    functions = d.first_function + len(d.functions)
-    frames = d.first_frame + len(d.frame_function)
-    if max(d.frame_function, default=-1) >= functions or max(d.stack_frame, default=-1) >= frames:
-        raise ValueError("ids of what was never defined")
-    if any(parent >= stack for stack, parent in enumerate(d.stack_parent, d.first_stack)):
-        raise ValueError("a stack before its parent")

@@ -1,0 +1,233 @@
+"""What is inside the blocks of a sample file: model objects to columns and back.
+
+Column numbers are part of the format: FORMAT.md lists them, and they are never used again for
+something else.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+from flamespan.profiler import columns
+from flamespan.profiler.columns import Column
+from flamespan.profiler.model import (
+    LOST,
+    Definitions,
+    Function,
+    Samples,
+    SpanEnd,
+    SpanEvents,
+    SpanMeasurement,
+    SpanStart,
+    SpanTag,
+    Thread,
+)
+
+_SAMPLE_COLUMNS = {
+    2: "pass_ticks",
+    3: "pass_samples",
+    4: "pass_unobserved",
+    5: "pass_missed",
+    16: "thread",
+    17: "stack",
+    18: "span",
+    19: "wall_extra",
+    20: "cpu_ticks",
+    21: "state",
+    22: "flags",
+}
+_PASS_COLUMNS = range(2, 6)
+
+
+class StringIds:
+    """The file's string table while it is written: text → id."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._new: list[str] = []
+
+    def id(self, text: str) -> int:
+        """The text's id; a text seen for the first time goes into the next ``pack_new``."""
+        known = self._ids.get(text)
+        if known is None:
+            known = self._ids[text] = len(self._ids)
+            self._new.append(text)
+        return known
+
+    def pack_new(self) -> bytes:
+        """Columns of the strings that were not packed yet (b"" if there are none)."""
+        if not self._new:
+            return b""
+        first = len(self._ids) - len(self._new)
+        packed = columns.pack_unsigned(1, [first]) + columns.pack_strings(2, self._new)
+        self._new = []
+        return packed
+
+
+def pack_definitions(d: Definitions, strings: StringIds) -> bytes:
+    """Functions, frames, stacks and threads as columns (strings apart: ``StringIds``)."""
+    pack = columns.pack_unsigned
+    text = strings.id
+    parts = [
+        pack(8, [d.first_function, d.first_frame, d.first_stack]),
+        pack(9, [text(f.name) for f in d.functions]),
+        pack(10, [text(f.file) for f in d.functions]),
+        pack(11, [f.first_line for f in d.functions]),
+        columns.pack_deltas(12, d.frame_function),
+        pack(13, d.frame_line),
+        columns.pack_deltas(14, d.stack_parent),
+        pack(15, d.stack_frame),
+    ]
+    if d.threads:
+        parts += [
+            pack(16, [t.index for t in d.threads]),
+            pack(17, [t.ident for t in d.threads]),
+            pack(18, [t.native_id for t in d.threads]),
+            pack(19, [text(t.name) for t in d.threads]),
+            pack(20, [t.is_main for t in d.threads]),
+        ]
+    return b"".join(parts)
+
+
+def pack_samples(s: Samples) -> bytes:
+    """Passes and samples as columns."""
+    parts = [columns.pack_unsigned(1, [s.tick_ns, s.start_ticks])]
+    for column, name in _SAMPLE_COLUMNS.items():
+        pack = columns.pack_signed if name == "wall_extra" else columns.pack_unsigned
+        parts.append(pack(column, getattr(s, name)))
+    return b"".join(parts)
+
+
+def pack_spans(e: SpanEvents, strings: StringIds) -> bytes:
+    """Span events as columns."""
+    pack, deltas, text = columns.pack_unsigned, columns.pack_deltas, strings.id
+    return b"".join(
+        [
+            deltas(1, [s.id for s in e.started]),
+            deltas(2, [s.parent for s in e.started]),
+            pack(3, [s.thread_ident for s in e.started]),
+            pack(4, [text(s.name) for s in e.started]),
+            pack(5, [text(s.op) for s in e.started]),
+            pack(6, [text(s.description) for s in e.started]),
+            deltas(7, [s.start_ns for s in e.started]),
+            deltas(16, [s.id for s in e.ended]),
+            deltas(17, [s.end_ns for s in e.ended]),
+            pack(18, [text(s.status) for s in e.ended]),
+            deltas(24, [t.id for t in e.tags]),
+            pack(25, [text(t.key) for t in e.tags]),
+            pack(26, [text(t.value) for t in e.tags]),
+            deltas(32, [m.id for m in e.measurements]),
+            pack(33, [text(m.name) for m in e.measurements]),
+            columns.pack_floats(34, [m.value for m in e.measurements]),
+            pack(35, [text(m.unit) for m in e.measurements]),
+        ]
+    )
+
+
+class _Texts:
+    """Looks up strings; one that was in a lost block reads ``<lost>``."""
+
+    def __init__(self, strings: dict[int, str]) -> None:
+        self._strings = strings
+
+    def __call__(self, index: int) -> str:
+        return self._strings.get(index, LOST.name)
+
+
+def unpack_definitions(c: dict[int, Column], strings: dict[int, str]) -> Definitions:
+    """A DEFS block; its strings are added to ``strings``, where lost ones are missing."""
+    text = _Texts(strings)
+    if 2 in c:
+        first = _ints(c, 1)[0]
+        strings.update(enumerate(_texts(c, 2), first))
+    d = Definitions()
+    if 8 in c:
+        d.first_function, d.first_frame, d.first_stack = _ints(c, 8)
+        d.functions = [
+            Function(text(name), text(file), line) for name, file, line in _rows(c, 9, 10, 11)
+        ]
+        d.frame_function, d.frame_line = _ids(c, 12), _ids(c, 13)
+        d.stack_parent, d.stack_frame = _ids(c, 14), _ids(c, 15)
+        _check_definitions(d)
+    if 16 in c:
+        d.threads = [
+            Thread(index, ident, native, text(name), bool(main))
+            for index, ident, native, name, main in _rows(c, 16, 17, 18, 19, 20)
+        ]
+    return d
+
+
+def unpack_spans(c: dict[int, Column], strings: dict[int, str]) -> SpanEvents:
+    """A SPANS block."""
+    text = _Texts(strings)
+    return SpanEvents(
+        started=[
+            SpanStart(i, parent, thread, text(name), text(op), text(description), start)
+            for i, parent, thread, name, op, description, start in _rows(c, *range(1, 8))
+        ],
+        ended=[SpanEnd(i, end, text(status)) for i, end, status in _rows(c, 16, 17, 18)],
+        tags=[SpanTag(i, text(key), text(value)) for i, key, value in _rows(c, 24, 25, 26)],
+        measurements=[
+            SpanMeasurement(i, text(name), float(value), text(unit))
+            for i, name, value, unit in _rows(c, 32, 33, 34, 35)
+        ],
+    )
+
+
+def unpack_samples(c: dict[int, Column]) -> Samples:
+    """A SAMPLES block; ValueError where its columns do not fit together."""
+    tick_ns, start_ticks = _ints(c, 1)
+    s = Samples(tick_ns=tick_ns, start_ticks=start_ticks)
+    passes = len(_ints(c, 2))
+    samples = len(_ints(c, 17))
+    for column, name in _SAMPLE_COLUMNS.items():
+        values = _ints(c, column)
+        if len(values) != (passes if column in _PASS_COLUMNS else samples):
+            raise ValueError(f"column {name} has {len(values)} rows")
+        setattr(s, name, values)
+    if sum(s.pass_samples) != samples:
+        raise ValueError("passes and samples do not add up")
+    if not 0 < tick_ns <= 1_000_000_000:
+        raise ValueError(f"a tick of {tick_ns} ns")
+    return s
+
+
+def _ints(c: dict[int, Column], column: int) -> array[int]:
+    values = c[column]
+    if isinstance(values, list):
+        raise ValueError(f"column {column} holds text, not numbers")
+    return values
+
+
+def _ids(c: dict[int, Column], column: int) -> array[int]:
+    """A column as array("I"), the type of every id in memory."""
+    return array("I", _ints(c, column))
+
+
+def _texts(c: dict[int, Column], column: int) -> list[str]:
+    values = c[column]
+    if not isinstance(values, list):
+        raise ValueError(f"column {column} holds numbers, not text")
+    return values
+
+
+def _rows(c: dict[int, Column], *wanted: int) -> Iterator[tuple[Any, ...]]:
+    return zip(*(_ints(c, column) for column in wanted), strict=True)
+
+
+def _check_definitions(d: Definitions) -> None:
+    """Hold the invariants that readers build on: known ids only, parents first."""
+    if len(d.frame_function) != len(d.frame_line) or len(d.stack_parent) != len(d.stack_frame):
+        raise ValueError("tables with columns of different length")
+    if min(d.first_function, d.first_frame, d.first_stack) < 1:
+        raise ValueError("row 0 of a table cannot be defined")
+    if max(d.first_function, d.first_frame, d.first_stack) >= 1 << 31:
+        raise ValueError("ids beyond any bound")
+    functions = d.first_function + len(d.functions)
+    frames = d.first_frame + len(d.frame_function)
+    if max(d.frame_function, default=-1) >= functions or max(d.stack_frame, default=-1) >= frames:
+        raise ValueError("ids of what was never defined")
+    if any(parent >= stack for stack, parent in enumerate(d.stack_parent, d.first_stack)):
+        raise ValueError("a stack before its parent")
