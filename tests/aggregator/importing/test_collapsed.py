@@ -3,11 +3,12 @@
 import string
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from flamespan.aggregator.importing import detect, import_file
 from flamespan.aggregator.importing.collapsed import split_frame
 from flamespan.profiler.errors import SampleFileError, UsageError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 PY_SPY_THREADS = (
     'process 5112:"python shop.py";thread (5117): worker;Thread.run (threading.py:982);'

@@ -1,0 +1,147 @@
+"""Exports: formats by name, and how one lands (whole, or not at all).
+
+One module a format with ``write(profile, file)``. Pictures and pages are drawn by the viewer;
+the table names their modules as strings, as it would a plug-in's: nothing here needs the viewer
+until somebody asks for one of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import warnings
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from flamespan.profiler.errors import UsageError
+
+if TYPE_CHECKING:
+    from flamespan.aggregator.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """An export format: the module that writes it, its file suffix, what it is in one line."""
+
+    module: str
+    suffix: str
+    description: str
+    binary: bool = False
+
+
+FORMATS: dict[str, Format] = {
+    "collapsed": Format(
+        "flamespan.aggregator.exporting.collapsed",
+        ".collapsed.txt",
+        "folded stacks with nanoseconds, for flamegraph.pl and everything like it",
+    ),
+    "speedscope": Format(
+        "flamespan.aggregator.exporting.speedscope",
+        ".speedscope.json",
+        "every thread in time order, for https://www.speedscope.app",
+    ),
+    "json": Format(
+        "flamespan.aggregator.exporting.json",
+        ".json",
+        "what the recording is, functions, transactions and the call tree",
+    ),
+    "csv": Format(
+        "flamespan.aggregator.exporting.csv",
+        ".csv",
+        "the functions table",
+    ),
+    "svg": Format(
+        "flamespan.viewer.svg",
+        ".svg",
+        "interactive flame graph, a single picture file",
+    ),
+    "html": Format(
+        "flamespan.viewer.html",
+        ".html",
+        "the page: transactions, spans, flame chart and tables in a single file",
+    ),
+}
+
+
+def named(name: str) -> Format:
+    """The format of this name. UsageError, with those there are, where there is none."""
+    if name not in FORMATS:
+        raise UsageError(f"no export format {name!r}; there are {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def guess(path: str | os.PathLike[str]) -> str | None:
+    """Name of the format whose suffix ``path`` ends with, the longest one; None: no such."""
+    ending = [name for name in FORMATS if os.fspath(path).endswith(FORMATS[name].suffix)]
+    return max(ending, key=lambda name: len(FORMATS[name].suffix), default=None)
+
+
+def write(profile: Profile, format: str, file: IO[Any]) -> None:  # noqa: A002
+    """Write ``profile`` to an open file (text, or bytes if the format is binary)."""
+    importlib.import_module(named(format).module).write(profile, file)
+
+
+def export(profile: Profile, format: str, path: str | os.PathLike[str]) -> None:  # noqa: A002
+    """Write ``profile`` to ``path`` in the named format.
+
+    The file lands by rename: when anything fails, what was there before is still there. A path
+    that is no regular file (a pipe, /dev/stdout) is written to directly.
+
+    Raises UsageError for an unknown format or a path that cannot be written.
+    """
+    how = named(format)
+    path = os.path.realpath(path)
+    if os.path.isdir(path):
+        raise UsageError(f"{path}: is a folder; name the file to write")
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            with _open(path, how) as file:
+                write(profile, format, file)
+        else:
+            _land(profile, format, path)
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _land(profile: Profile, format: str, path: str) -> None:  # noqa: A002
+    beside = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.tmp")
+    try:
+        with _open(beside, FORMATS[format]) as file:
+            write(profile, format, file)
+        os.replace(beside, path)
+    except BaseException:
+        # The half-written file is of no use; the error that stopped it is what matters.
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise
+
+
+def _open(path: str, how: Format) -> IO[Any]:
+    if how.binary:
+        return open(path, "wb")
+    return open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def title(profile: Profile) -> str:
+    """What to call the recording: its services or programs, or the names of its files."""
+    names = []
+    for process in profile.processes:
+        said = process.header.service or os.path.basename(process.header.program)
+        names += [said] if said else [os.path.basename(path) for path in process.paths]
+    distinct = sorted(set(names))
+    shown = ", ".join(distinct[:3]) + (f" and {len(distinct) - 3} more" if distinct[3:] else "")
+    return shown or "recording"
+
+
+def version() -> str:
+    """The installed flamespan's version ("unknown" when it runs from a bare folder)."""
+    try:
+        return importlib.metadata.version("flamespan")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def warn(message: str) -> None:
+    """Say once what a format cannot hold or will not do well with this profile."""
+    warnings.warn(message, UserWarning, stacklevel=3)
