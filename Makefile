@@ -1,0 +1,49 @@
+# make demo    record the sample shop under load and look at it      make test   set up and run the tests
+# make check   formatting, types, import rules, packaging            make bench  the figures the docs quote
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SOURCES := $(shell find profiler aggregator viewer -type f -not -path '*/__pycache__/*' -not -name '*.so')
+
+.PHONY: demo test check bench format clean
+
+# Two stamps: dependencies change rarely and take long, our own code is reinstalled in seconds.
+# Tests and checks see the installed package, not the folders: what is missing in it shows.
+$(VENV)/.dependencies: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "flamespan needs Python 3.11 or later; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=23.1" "setuptools>=77"
+	@touch $@
+
+$(VENV)/.shop: $(VENV)/.dependencies $(SOURCES)
+	$(BIN)/python -m pip install --quiet --upgrade ".[plot,shop]"
+	@touch $@
+
+$(VENV)/.check: $(VENV)/.dependencies $(SOURCES)
+	$(BIN)/python -m pip install --quiet ".[check]"
+	@touch $@ $(VENV)/.shop
+
+demo: $(VENV)/.shop
+	$(BIN)/python samples/demo.py
+
+test: $(VENV)/.check
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p flamespan.profiler -p flamespan.aggregator -p flamespan.viewer
+	$(BIN)/lint-imports
+	@if command -v node >/dev/null; then for f in viewer/page/*.js; do node --check $$f || exit 1; done; \
+	  else echo "node is not here: the page's modules were not checked"; fi
+
+bench: $(VENV)/.check
+	for f in tests/bench/bench_*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
+
+format: $(VENV)/.check
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build demo *.egg-info .pytest_cache .mypy_cache .ruff_cache
