@@ -1,0 +1,107 @@
+// Boxes, axis and waterfall rows: what the charts draw, without a canvas.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Axis, ticks } from "../../../viewer/page/axis.js";
+import { boxAt, buildLanes, eachVisible } from "../../../viewer/page/layers.js";
+import { EVERYTHING, Model } from "../../../viewer/page/model.js";
+import { layoutSpans } from "../../../viewer/page/spanlayout.js";
+import { DEFAULT_STATE, readHash, writeHash } from "../../../viewer/page/state.js";
+import { draw } from "./drawn.mjs";
+
+function boxes(model, lane, view) {
+  return lane.layers.map((layer) =>
+    Array.from({ length: layer.count }, (_, i) => [
+      model.functions.name[view.tree.fn[layer.node[i]]], layer.start[i], layer.end[i],
+    ]));
+}
+
+test("neighbouring samples share the boxes of their common callers", () => {
+  const model = new Model(draw([[["m;a;b", 10], ["m;a;c", 5], ["m;a", 5], ["m;d", 1]]]));
+  const view = model.view("all", "none");
+  const [lane] = buildLanes(model, view, EVERYTHING, () => true);
+  assert.deepEqual(boxes(model, lane, view), [
+    [["m", 0, 21]],
+    [["a", 0, 20], ["d", 20, 21]],
+    [["b", 0, 10], ["c", 10, 15]],
+  ]);
+});
+
+test("what is not counted is drawn and set aside", () => {
+  const model = new Model(draw([[["m;a", 10], ["m;wait", 10, "idle"], ["m;wait", 5, "idle"], ["m;a", 5]]]));
+  const view = model.view("all", "none");
+  const [lane] = buildLanes(model, view, EVERYTHING, (state) => state !== 3);
+  assert.deepEqual(boxes(model, lane, view)[1], [["a", 0, 10], ["wait", 10, 25], ["a", 25, 30]]);
+  assert.deepEqual([lane.aside.count, lane.aside.start[0], lane.aside.end[0]], [1, 10, 25]);
+});
+
+test("the boxes' time is the samples' time, at every depth", () => {
+  const samples = Array.from({ length: 500 }, (_, i) => [`m;${"abc"[i % 3]};x${(i * 7) % 5}`, 1 + (i % 4)]);
+  const model = new Model(draw([samples]));
+  const view = model.view("all", "none");
+  const [lane] = buildLanes(model, view, EVERYTHING, () => true);
+  const whole = samples.reduce((sum, [, wall]) => sum + wall, 0);
+  for (const layer of lane.layers) {
+    let sum = 0;
+    for (let i = 0; i < layer.count; i++) {
+      sum += layer.end[i] - layer.start[i];
+      if (i) assert.ok(layer.start[i] >= layer.end[i - 1]);
+    }
+    assert.equal(sum, whole);
+  }
+});
+
+test("the box under a point, and none in a hole", () => {
+  const layer = { count: 2, start: Float64Array.of(0, 20), end: Float64Array.of(10, 30), node: Int32Array.of(1, 2) };
+  assert.deepEqual([0, 9, 10, 15, 20, 30].map((t) => boxAt(layer, t)), [0, 0, -1, -1, 1, -1]);
+});
+
+test("painting costs what the picture is wide, not what the layer is long", () => {
+  const count = 100000;
+  const start = Float64Array.from({ length: count }, (_, i) => i * 10);
+  const layer = { count, start, end: start.map((t) => t + 10), node: new Int32Array(count) };
+  let painted = 0;
+  eachVisible(layer, 0, count * 10, 800, () => painted++);
+  assert.ok(painted >= 800 && painted <= 802, `${painted}`);
+  const shown = [];
+  eachVisible(layer, 995, 1025, 300, (index) => shown.push(index));
+  assert.deepEqual(shown, [99, 100, 101, 102]);
+});
+
+test("the axis stays inside its extent and zooms around a point", () => {
+  const axis = new Axis();
+  axis.setExtent(1000, 101000);
+  axis.zoom(2, 26000);
+  assert.deepEqual([axis.x0, axis.x1], [13500, 63500]);
+  assert.equal(axis.toPixel(26000, 100), 25);
+  axis.pan(-5);
+  assert.deepEqual([axis.x0, axis.x1], [1000, 51000]);
+  axis.zoom(1e9);
+  assert.ok(axis.x1 - axis.x0 >= 1000 - 1e-6);
+  axis.reset();
+  assert.ok(axis.isWhole);
+  const { step, times } = ticks(1000, 101000, 800, 1000);
+  assert.deepEqual([step, times.length], [20000, 6]);
+});
+
+test("spans in a row never overlap, gaps lie below their span", () => {
+  const spans = {
+    start: Float64Array.of(0, 1, 2, 6), end: Float64Array.of(10, 5, 4, 9), parent: Int32Array.of(-1, 0, 0, 0),
+  };
+  const gaps = [{ span: 0, start: 5, end: 6, function: "f", share: 0 }];
+  const { rows, rowOf } = layoutSpans(spans, [0, 1, 2, 3], gaps);
+  assert.deepEqual([0, 1, 2, 3, -1].map((id) => rowOf.get(id)), [0, 1, 2, 1, 1]);
+  for (const row of rows) for (let i = 1; i < row.count; i++) assert.ok(row.start[i] >= row.end[i - 1]);
+});
+
+test("a state survives the hash, nonsense does not", () => {
+  const limits = { spans: 9, functions: 20 };
+  const state = {
+    ...DEFAULT_STATE, transaction: 4, range: [10, 200], shown: [5, 300], tab: "top-down", frames: "application",
+    collapse: "cycles", states: "all", clock: "cpu", sort: "total", query: "a & b=é", fn: 3, span: 5,
+  };
+  assert.deepEqual(readHash(writeHash(state), DEFAULT_STATE, limits, () => true), state);
+  const wrong = readHash("#t=999&tab=x&w=9~1&fn=99&span=-4&clock=__proto__", DEFAULT_STATE, limits, () => false);
+  assert.deepEqual(wrong, DEFAULT_STATE);
+});

@@ -1,0 +1,40 @@
+// Reads cases that Python wrote and checks that the page's modules give the same numbers.
+// node same.mjs FILE, where FILE holds {data: base64 container, cases: [...]}; see test_page_model.py.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+
+import { unpack } from "../../../viewer/page/columns.js";
+import { Model } from "../../../viewer/page/model.js";
+import { RowSource, rowOrder } from "../../../viewer/page/rows.js";
+
+const { data, cases } = JSON.parse(readFileSync(process.argv[2]));
+const model = new Model(await unpack(data));
+const label = (fn) => `${model.functions.name[fn]} ${model.functions.file[fn]}:${model.firstLine[fn]}`;
+
+function paths(sums, direction, value) {
+  const source = new RowSource(sums, direction, rowOrder("total", false, label));
+  const found = {};
+  const visit = (rows) => {
+    for (const row of rows) {
+      found[row.key.split("/").slice(1).map((fn) => label(Number(fn))).join(" < ")] = value(row);
+      visit(source.children(row));
+    }
+  };
+  visit(source.roots());
+  return found;
+}
+
+for (const { name, transaction, range, states, clock, frames, collapse, expected } of cases) {
+  const choice = { transaction, ...model.window(transaction, range), states, clock };
+  const sums = model.tabulate(choice, frames, collapse);
+  const functions = {};
+  for (let fn = 0; fn < model.functionCount; fn++) {
+    if (sums.byFunction.total[fn]) functions[label(fn)] = [sums.byFunction.self[fn], sums.byFunction.total[fn]];
+  }
+  assert.deepEqual(functions, expected.functions, `${name}: functions`);
+  assert.deepEqual(paths(sums, "top-down", (row) => [row.self, row.total]), expected.top_down, `${name}: top-down`);
+  assert.deepEqual(paths(sums, "bottom-up", (row) => row.self), expected.bottom_up, `${name}: bottom-up`);
+  assert.deepEqual([sums.sum, sums.excluded, sums.rehomed], expected.sums, `${name}: sums`);
+}
+console.log(cases.length);

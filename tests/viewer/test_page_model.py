@@ -1,0 +1,160 @@
+"""The page's modules under node: known answers, and the same numbers as the DataFrames."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flamespan.profiler.model import SpanEnd, SpanStart
+from flamespan.viewer.pagedata import page_data
+from helpers import webapp
+from helpers.drawn import EPOCH_NS, Drawing
+
+PAGE_TESTS = Path(__file__).parent / "page"
+NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(NODE is None, reason="node is not on PATH")
+STATES = {
+    "running": ("unknown", "running", "gil_wait", "gc"),
+    "waiting": ("idle", "awaiting"),
+}
+
+
+def node(*arguments: str) -> str:
+    done = subprocess.run(
+        [str(NODE), *arguments], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
+    return done.stdout
+
+
+@needs_node
+@pytest.mark.parametrize("file", sorted(path.name for path in PAGE_TESTS.glob("*.test.mjs")))
+def test_modules(file):
+    said = node("--test", "--test-reporter=tap", str(PAGE_TESTS / file))
+    assert "# fail 0" in said
+    assert "# pass 0" not in said
+
+
+def view(profile, origin_ns, case):
+    """The profile that the page's choice stands for."""
+    if case["transaction"] >= 0:
+        spans = profile.tables.spans
+        profile = profile.transaction(int(spans.id[case["transaction"]]))
+    elif case["transaction"] == -1:
+        profile = profile.outside_transactions()
+    if case["range"]:
+        profile = profile.between(*(origin_ns + edge for edge in case["range"]))
+    if case["states"] != "all":
+        profile = profile.clock(case["clock"]).states(*STATES[case["states"]])
+    else:
+        profile = profile.clock(case["clock"]).all_states()
+    if case["frames"] == "application":
+        profile = profile.application_frames()
+    elif case["frames"] == "system":
+        profile = profile.system_frames()
+    if case["collapse"] != "none":
+        profile = profile.collapse_recursion(case["collapse"])
+    return profile
+
+
+def expected(profile):
+    tables = profile.tables
+
+    def label(function):
+        return (
+            f"{tables.function_name[function]} {tables.function_file[function]}"
+            f":{tables.function_line[function]}"
+        )
+
+    def paths(tree, value):
+        names, found = {0: ()}, {}
+        for at in range(1, len(tree)):
+            names[at] = (*names[int(tree.parent[at])], label(int(tree.function[at])))
+            if tree.total_ns[at]:
+                found[" < ".join(names[at])] = value(tree, at)
+        return found
+
+    table = profile.functions()
+    rows = zip(
+        table["function"],
+        table["file"],
+        table["line"],
+        table["self_ns"],
+        table["total_ns"],
+        strict=True,
+    )
+    return {
+        "functions": {f"{n} {f}:{line}": [own, total] for n, f, line, own, total in rows if total},
+        "top_down": paths(
+            profile.tree("top-down"), lambda t, i: [int(t.self_ns[i]), int(t.total_ns[i])]
+        ),
+        "bottom_up": paths(profile.tree("bottom-up"), lambda t, i: int(t.total_ns[i])),
+        "sums": [profile.total_ns, profile.excluded_ns, profile.rehomed_ns],
+    }
+
+
+def choices(profile, data, rng, count):
+    """Random choices of everything that the page lets one choose."""
+    roots = [row for row, parent in enumerate(profile.tables.spans.parent) if parent < 0]
+    end = data.head["end_ns"]
+    for number in range(count):
+        edges = sorted(rng.sample(range(end + 1), 2))
+        case = {
+            "transaction": rng.choice([-2, -1, *rng.choices(roots or [-2], k=3)]),
+            "range": rng.choice([None, edges]),
+            "states": rng.choice(["running", "waiting", "all"]),
+            "clock": rng.choice(["wall", "cpu", "wait"]),
+            "frames": rng.choice(["all", "application", "system"]),
+            "collapse": rng.choice(["none", "direct", "cycles"]),
+        }
+        yield {"name": f"{number} {case}", **case}
+
+
+def compare(profile, tmp_path, rng, count):
+    data = page_data(profile)
+    origin = int(data.head["origin_ns"])
+    cases = [
+        {**case, "expected": expected(view(profile, origin, case))}
+        for case in choices(profile, data, rng, count)
+    ]
+    assert sum(bool(case["expected"]["functions"]) for case in cases) > count / 3
+    file = tmp_path / "cases.json"
+    file.write_text(json.dumps({"data": data.encode(), "cases": cases}, default=int))
+    assert node(str(PAGE_TESTS / "same.mjs"), str(file)).strip() == str(count)
+
+
+@needs_node
+def test_web_app_gives_the_numbers_of_the_data_frames(tmp_path):
+    compare(webapp.build().profile(), tmp_path, random.Random(1), 60)
+
+
+@needs_node
+@pytest.mark.parametrize("seed", range(3))
+def test_random_profiles_give_the_numbers_of_the_data_frames(tmp_path, seed):
+    rng = random.Random(seed)
+    drawing = Drawing(dict.fromkeys("STU", "system"))
+    drawing.thread(0, "MainThread")
+    drawing.thread(1, "other")
+    drawing.now = rng.randint(0, 10**12)
+    drawing.samples.start_ticks = drawing.now
+    for span in range(1, 4):
+        begin = drawing.now + rng.randint(-20, 900)
+        drawing.spans.started.append(SpanStart(span, 0, 100, f"job {span}", "task", "", begin))
+        drawing.spans.ended.append(SpanEnd(span, begin + rng.randint(300, 4000), "ok"))
+    for _ in range(150):
+        stacks = [(t, ";".join(rng.choices("abcSTU", k=rng.randint(1, 7)))) for t in (0, 1)]
+        drawing.add_pass(
+            rng.choice([1, 10, 10, 10, 97]),
+            stacks[: rng.randint(1, 2)],
+            span=rng.randint(0, 3),
+            state=rng.choice(["running", "running", "idle", "gil_wait"]),
+            cpu=rng.randint(0, 30),
+        )
+    profile = drawing.profile()
+    assert profile.rows.time_ns.min() > EPOCH_NS
+    compare(profile, tmp_path, rng, 60)

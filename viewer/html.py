@@ -1,0 +1,103 @@
+"""The page as one self-contained HTML file: style, modules, data inline, nothing else allowed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
+
+from flamespan.viewer.pagedata import page_data
+
+if TYPE_CHECKING:
+    from flamespan.aggregator.profile import Profile
+
+MODULES = (
+    "columns",
+    "stacks",
+    "model",
+    "layers",
+    "axis",
+    "format",
+    "palette",
+    "state",
+    "surface",
+    "flame",
+    "waterfall",
+    "overview",
+    "spanlayout",
+    "gestures",
+    "rows",
+    "tip",
+    "charts",
+    "table",
+    "picker",
+    "details",
+    "controls",
+    "app",
+)
+"""The page's modules, each after those that it imports; they share one scope in the file."""
+
+_IMPORT = re.compile(r'^import\s[^;]*?\sfrom\s"\./(\w+)\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export\s+(?=(?:async\s+)?(?:function|class|const|let)\b)", re.MULTILINE)
+
+
+def render_html(profile: Profile, *, title: str = "") -> str:
+    """The page for ``profile``: one HTML file that opens from disk and asks nobody for anything.
+
+    Raises UsageError where the recordings lie too far apart for one page.
+    """
+    return render_data(page_data(profile, title).encode())
+
+
+def render_data(data: str) -> str:
+    """The page around data that ``PageData.encode`` gave."""
+    style, script = read_page_file("style.css"), bundle()
+    policy = (
+        f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    parts = {
+        "policy": f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">',
+        "style": f"<style>{style}</style>",
+        "data": f'<script type="application/octet-stream" id="flamespan-data">{data}</script>',
+        "script": f'<script type="module">{script}</script>',
+    }
+    page = read_page_file("index.html")
+    for name, text in parts.items():
+        mark = f"<!-- flamespan: {name} -->"
+        before, _, after = page.partition(mark)
+        page = before + text + after
+    return page
+
+
+def bundle() -> str:
+    """All modules as one script: import lines left out, ``export`` words taken off."""
+    return "\n".join(_strip(read_page_file(f"{name}.js")) for name in MODULES)
+
+
+def imported_by(name: str) -> list[str]:
+    """The modules that a module imports."""
+    return _IMPORT.findall(read_page_file(f"{name}.js"))
+
+
+def read_page_file(name: str) -> str:
+    """The text of a file of the page."""
+    return (page_folder() / name).read_text(encoding="utf-8")
+
+
+def page_folder() -> Traversable:
+    """The folder of the page's files, which may lie in an archive."""
+    return resources.files("flamespan.viewer") / "page"
+
+
+def _strip(module: str) -> str:
+    return _EXPORT.sub("", _IMPORT.sub("", module))
+
+
+def _source(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

@@ -1,0 +1,200 @@
+// @ts-check
+/** The flame chart: a transaction's stacks over time, a lane for each thread. */
+
+import { boxAt, eachVisible } from "./layers.js";
+import { SHADES } from "./palette.js";
+import { Labels, Surface } from "./surface.js";
+
+const ROW = 18;
+const HEAD = 20;
+
+/**
+ * A box of the chart: lane and depth as indexes, the box's index in its layer.
+ * @typedef {{lane: number, depth: number, index: number}} Box
+ */
+
+/** Draws lanes and finds boxes in them. */
+export class FlameChart {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {import("./axis.js").Axis} axis
+   * @param {import("./surface.js").Theme} theme
+   * @param {Uint8Array} shades colour class by function
+   * @param {string[]} names by function
+   */
+  constructor(canvas, axis, theme, shades, names) {
+    this.axis = axis;
+    this.theme = theme;
+    this.shades = shades;
+    this.names = names;
+    this.labels = new Labels();
+    /** @type {import("./layers.js").Lane[]} */ this.lanes = [];
+    /** @type {string[]} */ this.titles = [];
+    /** @type {Int32Array} */ this.fn = new Int32Array(1);
+    /** @type {Uint8Array | null} functions a search found */ this.found = null;
+    this.selected = -1;
+    /** @type {Box | null} */ this.hovered = null;
+    /** @type {[number, number] | null} */ this.range = null;
+    this.scroll = 0;
+    this.surface = new Surface(canvas, (context, width, height) => this.draw(context, width, height));
+  }
+
+  /** @param {import("./layers.js").Lane[]} lanes @param {string[]} titles @param {Int32Array} fn by node */
+  setLanes(lanes, titles, fn) {
+    this.lanes = lanes;
+    this.titles = titles;
+    this.fn = fn;
+    this.hovered = null;
+    this.surface.invalidate();
+  }
+
+  /** Height of everything, in pixels. */
+  get fullHeight() {
+    return this.lanes.reduce((sum, lane) => sum + HEAD + lane.layers.length * ROW + 6, 0);
+  }
+
+  /** Top of a lane's boxes, in pixels from the top of all. @param {number} lane */
+  laneTop(lane) {
+    let top = HEAD;
+    for (let i = 0; i < lane; i++) top += this.lanes[i].layers.length * ROW + 6 + HEAD;
+    return top;
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
+  draw(context, width, height) {
+    context.font = "11px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    this.lanes.forEach((lane, i) => {
+      const top = this.laneTop(i) - this.scroll;
+      if (top > height || top + lane.layers.length * ROW < 0) return;
+      this.drawTitle(context, this.titles[i], top - HEAD, width);
+      lane.layers.forEach((layer, depth) => {
+        const y = top + depth * ROW;
+        if (y < height && y + ROW > 0) this.drawLayer(context, layer, y, width);
+      });
+      this.drawAside(context, lane, top, width);
+    });
+    this.drawHover(context, width);
+    drawRange(context, this.axis, this.range, width, height, this.theme);
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {string} title @param {number} y @param {number} width */
+  drawTitle(context, title, y, width) {
+    context.fillStyle = this.theme.color("muted");
+    context.fillText(this.labels.fit(context, title, width - 16), 8, y + HEAD / 2 + 1);
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Layer} layer @param {number} y @param {number} width */
+  drawLayer(context, layer, y, width) {
+    const { x0, x1 } = this.axis;
+    /** @type {Path2D[]} */ const fills = SHADES.map(() => new Path2D());
+    const faded = new Path2D();
+    const strong = new Path2D();
+    /** @type {[string, number, number][]} */ const texts = [];
+    eachVisible(layer, x0, x1, width, (index, left, right) => {
+      const fn = this.fn[layer.node[index]];
+      const room = right - left > 2 ? right - left - 1 : right - left;
+      fills[this.shades[fn]].rect(left, y, room, ROW - 1);
+      if (this.found && !this.found[fn]) faded.rect(left, y, room, ROW - 1);
+      if (fn === this.selected || this.found?.[fn]) strong.rect(left + 0.5, y + 0.5, Math.max(room - 1, 0.5), ROW - 2);
+      if (right - left > 24) texts.push([this.names[fn], Math.max(left, 0), Math.min(right, width)]);
+    });
+    fills.forEach((path, shade) => {
+      context.fillStyle = this.theme.color(SHADES[shade]);
+      context.fill(path);
+    });
+    context.fillStyle = this.theme.color("on-frame");
+    for (const [text, left, right] of texts) {
+      const label = this.labels.fit(context, text, right - left - 9);
+      if (label) context.fillText(label, left + 4, y + ROW / 2);
+    }
+    context.fillStyle = this.theme.color("wash");
+    context.fill(faded);
+    context.strokeStyle = this.theme.color("strong");
+    context.lineWidth = 1.5;
+    context.stroke(strong);
+  }
+
+  /** Washes out what the table does not count. */
+  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {number} top @param {number} width */
+  drawAside(context, lane, top, width) {
+    if (!lane.aside.count) return;
+    const path = new Path2D();
+    const height = lane.layers.length * ROW;
+    eachVisible(lane.aside, this.axis.x0, this.axis.x1, width, (_, left, right) => {
+      path.rect(left, top, right - left, height);
+    });
+    context.fillStyle = this.theme.color("wash");
+    context.fill(path);
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} width */
+  drawHover(context, width) {
+    if (!this.hovered) return;
+    const { lane, depth, index } = this.hovered;
+    const layer = this.lanes[lane].layers[depth];
+    const left = Math.max(this.axis.toPixel(layer.start[index], width), 0);
+    const right = Math.min(this.axis.toPixel(layer.end[index], width), width);
+    const y = this.laneTop(lane) + depth * ROW - this.scroll;
+    context.strokeStyle = this.theme.color("text");
+    context.lineWidth = 1.5;
+    context.strokeRect(left + 0.75, y + 0.75, Math.max(right - left - 2.5, 1), ROW - 2.5);
+  }
+
+  /** The box at a point of the canvas. @param {number} x @param {number} y @returns {Box | null} */
+  hit(x, y) {
+    const time = this.axis.toTime(x, this.surface.width);
+    for (let lane = 0; lane < this.lanes.length; lane++) {
+      const depth = Math.floor((y + this.scroll - this.laneTop(lane)) / ROW);
+      const layer = depth >= 0 ? this.lanes[lane].layers[depth] : undefined;
+      const index = layer ? boxAt(layer, time) : -1;
+      if (index >= 0) return { lane, depth, index };
+    }
+    return null;
+  }
+
+  /** @param {Box} box */
+  info(box) {
+    const lane = this.lanes[box.lane];
+    const layer = lane.layers[box.depth];
+    const node = layer.node[box.index];
+    return { node, fn: this.fn[node], start: layer.start[box.index], end: layer.end[box.index], thread: lane.thread };
+  }
+
+  /** The box next to `box`: up, down, left or right; null where there is none. */
+  /** @param {Box | null} box @param {"up"|"down"|"left"|"right"} where @returns {Box | null} */
+  neighbour(box, where) {
+    if (!box) return this.lanes.length && this.lanes[0].layers.length ? { lane: 0, depth: 0, index: 0 } : null;
+    const { layers } = this.lanes[box.lane];
+    const layer = layers[box.depth];
+    if (where === "left") return box.index > 0 ? { ...box, index: box.index - 1 } : null;
+    if (where === "right") return box.index + 1 < layer.count ? { ...box, index: box.index + 1 } : null;
+    const depth = box.depth + (where === "up" ? -1 : 1);
+    if (!layers[depth]) return null;
+    const index = boxAt(layers[depth], layer.start[box.index]);
+    return index >= 0 ? { ...box, depth, index } : null;
+  }
+
+  /** @param {Box} box @returns {[number, number]} top and bottom in pixels from the top of all */
+  verticalPlace(box) {
+    const top = this.laneTop(box.lane) + box.depth * ROW;
+    return [top, top + ROW];
+  }
+}
+
+/**
+ * Marks the chosen window: everything outside it lies in shade.
+ * @param {CanvasRenderingContext2D} context @param {import("./axis.js").Axis} axis
+ * @param {[number, number] | null} range @param {number} width @param {number} height
+ * @param {import("./surface.js").Theme} theme
+ */
+export function drawRange(context, axis, range, width, height, theme) {
+  if (!range) return;
+  const left = axis.toPixel(range[0], width);
+  const right = axis.toPixel(range[1], width);
+  context.fillStyle = theme.color("shade");
+  if (left > 0) context.fillRect(0, 0, Math.min(left, width), height);
+  if (right < width) context.fillRect(Math.max(right, 0), 0, width - Math.max(right, 0), height);
+  context.fillStyle = theme.color("accent");
+  for (const x of [left, right]) if (x >= 0 && x <= width) context.fillRect(Math.round(x) - 0.5, 0, 1, height);
+}

@@ -1,0 +1,180 @@
+// @ts-check
+/** The table's rows: top-down and bottom-up call trees, opened lazily; no DOM. */
+
+/**
+ * @typedef {Object} Row
+ * @property {string} key functions from the first level down to this row
+ * @property {number} fn
+ * @property {number} level 1 for the first level
+ * @property {number} self ns
+ * @property {number} total ns
+ * @property {number} node top-down: the node
+ * @property {Ends[]} ends bottom-up: where on the stacks this row's calls lie
+ * @property {boolean} leaf nothing to open
+ */
+
+/**
+ * Bottom-up: a stack node where the first-level function stands, and its caller at this row.
+ * @typedef {{node: number, at: number}} Ends
+ * @typedef {ReturnType<import("./model.js").Model["tabulate"]>} Sums
+ * @typedef {(a: Row, b: Row) => number} Order
+ */
+
+/** Makes rows of one table; children are made when they are asked for and kept. */
+export class RowSource {
+  /** @param {Sums} sums @param {"bottom-up"|"top-down"} direction @param {Order} order */
+  constructor(sums, direction, order) {
+    this.sums = sums;
+    this.direction = direction;
+    this.order = order;
+    /** @type {Map<string, Row[]>} */ this.made = new Map();
+    this.first = firstChildren(sums.tree.parent);
+    this.place = direction === "bottom-up" ? depthFirst(sums.tree.parent) : null;
+  }
+
+  /** @returns {Row[]} */
+  roots() {
+    return this.keep("", () => (this.direction === "top-down" ? this.topDown(0, "", 1) : this.functions()));
+  }
+
+  /** @param {Row} row @returns {Row[]} */
+  children(row) {
+    return this.keep(row.key, () =>
+      this.direction === "top-down" ? this.topDown(row.node, row.key, row.level + 1) : this.callers(row),
+    );
+  }
+
+  /** @param {string} key @param {() => Row[]} make */
+  keep(key, make) {
+    let rows = this.made.get(key);
+    if (!rows) this.made.set(key, (rows = make().sort(this.order)));
+    return rows;
+  }
+
+  /** @param {number} node @param {string} above @param {number} level @returns {Row[]} */
+  topDown(node, above, level) {
+    const { tree, self, total } = this.sums;
+    const { next } = this.first;
+    /** @type {Row[]} */ const rows = [];
+    for (let child = this.first.child[node]; child; child = next[child]) {
+      if (!total[child]) continue;
+      const fn = tree.fn[child];
+      const leaf = self[child] === total[child];
+      rows.push({ key: `${above}/${fn}`, fn, level, self: self[child], total: total[child], node: child, ends: [], leaf });
+    }
+    return rows;
+  }
+
+  /** Every function with self time; its total is the function's, as in the functions table. */
+  functions() {
+    const { tree, byFunction } = this.sums;
+    /** @type {Map<number, Ends[]>} */ const ends = new Map();
+    for (let node = 1; node < tree.fn.length; node++) {
+      const fn = tree.fn[node];
+      if (!byFunction.self[fn] || !this.sums.total[node]) continue;
+      if (!ends.has(fn)) ends.set(fn, []);
+      /** @type {Ends[]} */ (ends.get(fn)).push({ node, at: node });
+    }
+    return [...ends].map(([fn, list]) => ({
+      key: `/${fn}`, fn, level: 1, node: 0, ends: list,
+      self: byFunction.self[fn], total: byFunction.total[fn], leaf: !this.hasCallers(list),
+    }));
+  }
+
+  /** @param {Ends[]} ends */
+  hasCallers(ends) {
+    return ends.some(({ node, at }) => this.sums.tree.parent[at] > 0 && this.sums.self[node] > 0);
+  }
+
+  /**
+   * The callers of a bottom-up row. Self: the part of the first-level function's self time that
+   * came this way. Total: time of stacks on which these calls stand, each counted once.
+   * @param {Row} row @returns {Row[]}
+   */
+  callers(row) {
+    const { tree, self } = this.sums;
+    /** @type {Map<number, Ends[]>} */ const groups = new Map();
+    for (const { node, at } of row.ends) {
+      const caller = tree.parent[at];
+      if (!caller) continue;
+      const fn = tree.fn[caller];
+      if (!groups.has(fn)) groups.set(fn, []);
+      /** @type {Ends[]} */ (groups.get(fn)).push({ node, at: caller });
+    }
+    /** @type {Row[]} */ const rows = [];
+    for (const [fn, ends] of groups) {
+      const own = ends.reduce((sum, end) => sum + self[end.node], 0);
+      const key = `${row.key}/${fn}`;
+      const leaf = !this.hasCallers(ends);
+      if (own) rows.push({ key, fn, level: row.level + 1, node: 0, ends, self: own, total: this.once(ends), leaf });
+    }
+    return rows;
+  }
+
+  /** Inclusive time of nodes, leaving out those that stand below another one of them. @param {Ends[]} ends */
+  once(ends) {
+    const { place, size } = /** @type {{place: Int32Array, size: Int32Array}} */ (this.place);
+    const nodes = ends.map((end) => end.node).sort((a, b) => place[a] - place[b]);
+    let sum = 0;
+    let reach = -1;
+    for (const node of nodes) {
+      if (place[node] < reach) continue;
+      reach = place[node] + size[node];
+      sum += this.sums.total[node];
+    }
+    return sum;
+  }
+
+  /** The rows that are in sight when the rows in `open` are opened. @param {Set<string>} open */
+  visible(open) {
+    /** @type {Row[]} */ const out = [];
+    /** @param {Row[]} rows */
+    const visit = (rows) => {
+      for (const row of rows) {
+        out.push(row);
+        if (!row.leaf && open.has(row.key)) visit(this.children(row));
+      }
+    };
+    visit(this.roots());
+    return out;
+  }
+}
+
+/** @param {Int32Array} parent @returns {{child: Int32Array, next: Int32Array}} first child and next sibling */
+function firstChildren(parent) {
+  const child = new Int32Array(parent.length);
+  const next = new Int32Array(parent.length);
+  for (let i = parent.length - 1; i > 0; i--) {
+    next[i] = child[parent[i]];
+    child[parent[i]] = i;
+  }
+  return { child, next };
+}
+
+/** @param {Int32Array} parent @returns {{place: Int32Array, size: Int32Array}} depth-first places */
+function depthFirst(parent) {
+  const size = new Int32Array(parent.length).fill(1);
+  for (let i = parent.length - 1; i > 0; i--) size[parent[i]] += size[i];
+  const place = new Int32Array(parent.length);
+  const used = new Int32Array(parent.length);
+  for (let i = 1; i < parent.length; i++) {
+    const above = parent[i];
+    place[i] = place[above] + 1 + used[above];
+    used[above] += size[i];
+  }
+  return { place, size };
+}
+
+/**
+ * Largest first (or smallest), ties by name, so the order never depends on chance.
+ * @param {"self"|"total"|"name"} sort @param {boolean} ascending
+ * @param {(fn: number) => string} label @returns {Order}
+ */
+export function rowOrder(sort, ascending, label) {
+  const sign = ascending ? 1 : -1;
+  return (a, b) => {
+    const byName = label(a.fn) < label(b.fn) ? -1 : label(a.fn) > label(b.fn) ? 1 : 0;
+    if (sort === "name") return ascending ? byName || b.total - a.total : -byName || b.total - a.total;
+    return sign * (a[sort] - b[sort]) || byName;
+  };
+}

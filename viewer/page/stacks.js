@@ -1,0 +1,148 @@
+// @ts-check
+/** Call trees over functions: recursion, application and system views, exact sums. */
+
+/**
+ * A prefix tree of functions. Node 0 is the empty stack; parents come before their children.
+ * `outermost` marks the nodes whose function stands nowhere above them on their own stack.
+ * @typedef {{parent: Int32Array, fn: Int32Array, depth: Int32Array, outermost: Uint8Array}} Tree
+ */
+
+/**
+ * What a view does to stacks. `keep` (by function) says who stays, null keeps all; a stack of
+ * which nothing stays becomes the one function `standIn`.
+ * @typedef {{keep: Uint8Array | null, standIn: number, collapse: "none"|"direct"|"cycles"}} Rule
+ */
+
+/** Builds a Tree, one child at a time. */
+class TreeBuilder {
+  constructor() {
+    /** @type {number[]} */ this.parent = [0];
+    /** @type {number[]} */ this.fn = [-1];
+    /** @type {Map<number, number>} */ this.ids = new Map();
+  }
+
+  /** @param {number} parent @param {number} fn @returns {number} the child, made when it is new */
+  child(parent, fn) {
+    const key = parent * 0x200000 + fn;
+    const known = this.ids.get(key);
+    if (known !== undefined) return known;
+    const id = this.parent.length;
+    this.parent.push(parent);
+    this.fn.push(fn);
+    this.ids.set(key, id);
+    return id;
+  }
+
+  /** @param {number} node @param {number} fn @returns {number} fn's place on node's stack, or 0 */
+  find(node, fn) {
+    while (node && this.fn[node] !== fn) node = this.parent[node];
+    return node;
+  }
+
+  /** @returns {Tree} */
+  done() {
+    const parent = Int32Array.from(this.parent);
+    const fn = Int32Array.from(this.fn);
+    return { parent, fn, depth: treeDepths(parent), outermost: treeOutermost(parent, fn) };
+  }
+}
+
+/** @param {Int32Array} parent @returns {Int32Array} */
+function treeDepths(parent) {
+  const depth = new Int32Array(parent.length);
+  for (let i = 1; i < parent.length; i++) depth[i] = depth[parent[i]] + 1;
+  return depth;
+}
+
+/** @param {Int32Array} parent @param {Int32Array} fn @returns {Uint8Array} */
+function treeOutermost(parent, fn) {
+  const outermost = new Uint8Array(parent.length);
+  for (let i = 1; i < parent.length; i++) {
+    let above = parent[i];
+    while (above && fn[above] !== fn[i]) above = parent[above];
+    outermost[i] = above ? 0 : 1;
+  }
+  return outermost;
+}
+
+/**
+ * Applies a rule to stacks: first who stays, then recursion.
+ * @param {Int32Array} parent of each node, parents first
+ * @param {Int32Array} fn function of each node (node 0: anything)
+ * @param {Rule} rule
+ * @returns {{tree: Tree, map: Int32Array, moved: Uint8Array}} the new tree, each old node's place
+ *   in it, and which old nodes were re-homed (their leaf was taken out)
+ */
+export function reshape(parent, fn, rule) {
+  const builder = new TreeBuilder();
+  const map = new Int32Array(parent.length);
+  const moved = new Uint8Array(parent.length);
+  for (let i = 1; i < parent.length; i++) {
+    const above = map[parent[i]];
+    if (rule.keep && !rule.keep[fn[i]]) {
+      map[i] = above;
+      moved[i] = 1;
+    } else {
+      map[i] = place(builder, above, fn[i], rule.collapse);
+    }
+  }
+  if (rule.keep) {
+    for (let i = 1; i < parent.length; i++) {
+      if (map[i] === 0) map[i] = builder.child(0, rule.standIn);
+    }
+  }
+  return { tree: builder.done(), map, moved };
+}
+
+/** @param {TreeBuilder} builder @param {number} above @param {number} fn @param {string} collapse */
+function place(builder, above, fn, collapse) {
+  if (collapse === "direct" && above && builder.fn[above] === fn) return above;
+  const earlier = collapse === "cycles" ? builder.find(above, fn) : 0;
+  return earlier || builder.child(above, fn);
+}
+
+/**
+ * Own and inclusive sums of a tree.
+ * @param {Tree} tree @param {Int32Array} map @param {Float64Array} weights by old node
+ * @returns {{self: Float64Array, total: Float64Array}}
+ */
+export function sumTree(tree, map, weights) {
+  const self = new Float64Array(tree.parent.length);
+  for (let i = 0; i < weights.length; i++) if (weights[i]) self[map[i]] += weights[i];
+  const total = self.slice();
+  for (let i = total.length - 1; i > 0; i--) total[tree.parent[i]] += total[i];
+  return { self, total };
+}
+
+/**
+ * Self and total per function; a stack counts once, however often the function stands on it.
+ * @param {Tree} tree @param {Float64Array} self @param {Float64Array} total by node
+ * @param {number} count number of functions
+ * @returns {{self: Float64Array, total: Float64Array}}
+ */
+export function sumFunctions(tree, self, total, count) {
+  const own = new Float64Array(count);
+  const inclusive = new Float64Array(count);
+  for (let i = 1; i < tree.parent.length; i++) {
+    own[tree.fn[i]] += self[i];
+    if (tree.outermost[i]) inclusive[tree.fn[i]] += total[i];
+  }
+  return { self: own, total: inclusive };
+}
+
+/**
+ * Time of the stacks on which any wanted function stands, each once.
+ * @param {Tree} tree @param {Float64Array} total by node @param {Uint8Array} wanted by function
+ */
+export function sumMatches(tree, total, wanted) {
+  const inside = new Uint8Array(tree.parent.length);
+  let sum = 0;
+  for (let i = 1; i < inside.length; i++) {
+    if (inside[tree.parent[i]]) inside[i] = 1;
+    else if (wanted[tree.fn[i]]) {
+      inside[i] = 1;
+      sum += total[i];
+    }
+  }
+  return sum;
+}

@@ -1,0 +1,250 @@
+"""Everything the page shows, packed: a Profile becomes one JSON head and binary columns.
+
+The container (little endian, then gzip, then base64 in the HTML; ``page/columns.js`` reads it):
+
+    u32 length of the head | u32 0 | head (JSON, UTF-8) padded to 8 | columns, each padded to 8
+
+``head["columns"]`` lists ``{name, type, scale, offset, length}``: ``type`` is one of u8, u16, u32,
+i32, f64 (whole numbers, the smallest type that holds them), true value = stored × ``scale``,
+``offset`` counts from the first column. All times are nanoseconds after ``head["origin_ns"]``
+(unix, a string because it exceeds 2**53). The head further holds
+
+    version, title, end_ns, weight_clock, functions {name, file, module}, threads, processes,
+    gaps [{span, start, end, function, module, function_ns, samples}],
+    spans {strings, tags by span row, measurements by span row: {name: [value, unit]}}
+
+and the columns are
+
+    function_origin, function_line, frame_function, frame_line     tables (the last two functions
+                                                                   are <system>, <application>)
+    stack_parent, stack_frame                                      the stacks, parents first
+    thread_first_row                                               threads + 1 row numbers
+    sample_wall_ns, _cpu_ns, _stack, _span, _state, _flags         ordered by thread, then time
+    gap_row, gap_ns                                                where a sample does not begin
+                                                                   when the one before it ended
+    span_start_ns, _end_ns, _exclusive_ns, _in_view, _id, _parent, _transaction, _thread,
+    _process, _open, _name, _op, _description, _status             texts: index in spans.strings
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flamespan.aggregator.quality import process_info
+from flamespan.aggregator.spantables import exclusive_ns
+from flamespan.profiler.errors import UsageError
+
+if TYPE_CHECKING:
+    from flamespan.aggregator.data import Process, Rows, Spans, Tables
+    from flamespan.aggregator.profile import Profile
+
+Ints = npt.NDArray[np.int64]
+
+VERSION = 1
+_EXACT = 2**53
+_TYPES = {"u8": np.uint8, "u16": np.uint16, "u32": np.uint32, "i32": np.int32, "f64": np.float64}
+
+
+@dataclass(frozen=True)
+class PageData:
+    """The page's data: what is said once (``head``) and what is said per row (``columns``)."""
+
+    head: dict[str, Any]
+    columns: dict[str, Ints]
+
+    def pack(self) -> bytes:
+        """The container's bytes, not yet compressed."""
+        places, parts, offset = [], [], 0
+        for name, values in self.columns.items():
+            place, body = _pack_column(name, values)
+            places.append({**place, "offset": offset})
+            body += bytes(-len(body) % 8)
+            parts.append(body)
+            offset += len(body)
+        head = json.dumps({**self.head, "columns": places}, separators=(",", ":"), default=str)
+        packed = head.encode("utf-8", "replace")
+        start = len(packed).to_bytes(4, "little") + bytes(4)
+        return b"".join([start, packed, bytes(-len(packed) % 8), *parts])
+
+    def encode(self) -> str:
+        """The container as text that is safe anywhere in HTML."""
+        return base64.b64encode(gzip.compress(self.pack(), 6, mtime=0)).decode("ascii")
+
+
+def _pack_column(name: str, values: npt.ArrayLike) -> tuple[dict[str, Any], bytes]:
+    column = np.asarray(values).astype(np.int64)
+    low, high = (int(column.min()), int(column.max())) if len(column) else (0, 0)
+    if max(-low, high) > _EXACT:
+        raise UsageError(
+            f"{name}: these recordings lie more than 104 days apart, which one page cannot hold; "
+            "view them one at a time"
+        )
+    scale = 1
+    if high >= 1 << 16:
+        scale = max(int(np.gcd.reduce(column)), 1)
+    kind = _smallest(low // scale, high // scale)
+    place = {"name": name, "type": kind, "scale": scale, "length": len(column)}
+    return place, (column // scale).astype(_TYPES[kind]).tobytes()
+
+
+def _smallest(low: int, high: int) -> str:
+    if low >= 0:
+        for kind, limit in (("u8", 1 << 8), ("u16", 1 << 16), ("u32", 1 << 32)):
+            if high < limit:
+                return kind
+    return "i32" if low >= -(1 << 31) and high < 1 << 31 else "f64"
+
+
+def page_data(profile: Profile, title: str = "") -> PageData:
+    """All of ``profile`` that the page needs.
+
+    Raises UsageError where the recordings lie so far apart that the page could not be exact.
+    """
+    tables, rows = profile.tables, profile.rows
+    origin, end = _extent(tables.spans, rows)
+    sample_columns, stacks = _samples(tables, rows, origin)
+    spans, span_columns = _span_part(profile, origin)
+    head = {
+        "version": VERSION,
+        "title": title or _title(tables.processes),
+        "origin_ns": str(origin),
+        "end_ns": end - origin,
+        "functions": {
+            "name": tables.function_name,
+            "file": tables.function_file,
+            "module": tables.function_module,
+        },
+        "threads": [asdict(thread) for thread in tables.threads],
+        "processes": [_process(process, origin) for process in tables.processes],
+        "weight_clock": profile.weight_clock,
+        "spans": spans,
+        "gaps": _gaps(profile, origin),
+    }
+    columns = {
+        "function_origin": tables.function_origin,
+        "function_line": tables.function_line,
+        "frame_function": tables.frame_function,
+        "frame_line": tables.frame_line,
+        **stacks,
+        **sample_columns,
+        **span_columns,
+    }
+    return PageData(head, {name: np.asarray(v, np.int64) for name, v in columns.items()})
+
+
+def _extent(spans: Spans, rows: Rows) -> tuple[int, int]:
+    """First and last moment of anything, unix ns; (0, 0) for an empty recording."""
+    begins = [spans.start_ns, rows.time_ns - rows.wall_ns]
+    ends = [spans.end_ns, rows.time_ns]
+    begin = min((int(column.min()) for column in begins if len(column)), default=0)
+    return begin, max((int(column.max()) for column in ends if len(column)), default=begin)
+
+
+def _title(processes: list[Process]) -> str:
+    names = {p.header.service or p.header.program.rpartition("/")[2] for p in processes}
+    return ", ".join(sorted(name for name in names if name)) or "recording"
+
+
+def _samples(
+    tables: Tables, rows: Rows, origin: int
+) -> tuple[dict[str, npt.ArrayLike], dict[str, npt.ArrayLike]]:
+    """Sample columns by thread and time, and the stacks that they use, renumbered."""
+    order = np.lexsort((rows.time_ns, rows.thread))
+    thread = rows.thread[order]
+    first = np.searchsorted(thread, np.arange(len(tables.threads) + 1))
+    wall, time = rows.wall_ns[order], rows.time_ns[order] - origin
+    before = np.r_[0, time[:-1]]
+    before[first[:-1][first[:-1] < len(before)]] = 0
+    gap = time - wall - before
+    gap_row = np.flatnonzero(gap)
+
+    parent, frame = tables.tree.parent, tables.tree.key
+    used = np.zeros(len(parent), bool)
+    used[rows.stack] = True
+    level = np.unique(rows.stack)
+    while len(level):
+        level = np.unique(parent[level])
+        level = level[~used[level]]
+        used[level] = True
+    used[0] = True
+    number = np.cumsum(used) - 1
+    columns = {
+        "thread_first_row": first,
+        "sample_wall_ns": wall,
+        "sample_cpu_ns": rows.cpu_ns[order],
+        "sample_stack": number[rows.stack[order]],
+        "sample_span": rows.span[order],
+        "sample_state": rows.state[order],
+        "sample_flags": rows.flags[order],
+        "gap_row": gap_row,
+        "gap_ns": gap[gap_row],
+    }
+    return columns, {"stack_parent": number[parent[used]], "stack_frame": frame[used]}
+
+
+class _Strings:
+    """Texts that columns refer to by number."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+
+    def ids(self, texts: list[str]) -> list[int]:
+        return [self._ids.setdefault(text, len(self._ids)) for text in texts]
+
+    def texts(self) -> list[str]:
+        return list(self._ids)
+
+
+def _span_part(profile: Profile, origin: int) -> tuple[dict[str, Any], dict[str, npt.ArrayLike]]:
+    """The spans' head and columns; spans that are not in view keep their row, marked."""
+    spans = profile.tables.spans
+    strings = _Strings()
+    texts = {
+        name: strings.ids(getattr(spans, name)) for name in ("name", "op", "description", "status")
+    }
+    columns: dict[str, npt.ArrayLike] = {
+        "start_ns": spans.start_ns - origin,
+        "end_ns": spans.end_ns - origin,
+        "exclusive_ns": exclusive_ns(spans, profile.span_mask),
+        "in_view": profile.span_mask,
+        **{key: getattr(spans, key) for key in ("id", "parent", "transaction")},
+        **{key: getattr(spans, key) for key in ("thread", "process", "open")},
+        **texts,
+    }
+    head = {
+        "strings": strings.texts(),
+        "tags": {row: tags for row, tags in enumerate(spans.tags) if tags},
+        "measurements": {row: found for row, found in enumerate(spans.measurements) if found},
+    }
+    return head, {f"span_{name}": values for name, values in columns.items()}
+
+
+def _gaps(profile: Profile, origin: int) -> list[dict[str, Any]]:
+    found = profile.gaps()
+    told = {name: found[name].tolist() for name in ("function", "module", "function_ns", "samples")}
+    columns = {
+        "span": found["row"].tolist(),
+        "start": (found["start_ns"] - origin).tolist(),
+        "end": (found["end_ns"] - origin).tolist(),
+        **told,
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _process(process: Process, origin: int) -> dict[str, Any]:
+    """What ``info`` says of a process, with times on the page's clock and bare file names."""
+    return {
+        **process_info(process),
+        "paths": [path.replace("\\", "/").rpartition("/")[2] for path in process.paths],
+        "first_ns": process.first_ns - origin,
+        "last_ns": process.last_ns - origin,
+        "loss_reasons": process.loss.reasons,
+        "torn": process.stats.torn,
+    }
