@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from flamespan.aggregator.stacktree import rebuild
+from flamespan.aggregator.timeline import NO_STACK
 
 if TYPE_CHECKING:
     from flamespan.aggregator.data import Tables
     from flamespan.aggregator.profile import Profile
-
-NO_STACK = "<no stack>"
-"""Stands for samples without any frame, so that the sum stays whole."""
 
 
 def write(profile: Profile, file: TextIO) -> None:
