@@ -1,0 +1,48 @@
+"""Durations and shares as people read them; the page's ``format.js`` says the same."""
+
+from __future__ import annotations
+
+
+def duration(ns: float) -> str:
+    """Nanoseconds with a fitting unit, three digits or so: ``12.3 ms``, ``2 min 5 s``."""
+    size = abs(ns)
+    for limit, unit, name in (
+        (1e3, 1, "ns"),
+        (1e6, 1e3, "µs"),
+        (1e9, 1e6, "ms"),
+        (120e9, 1e9, "s"),
+    ):
+        if size < limit:
+            return f"{round(ns)} ns" if unit == 1 else f"{_digits(ns / unit)} {name}"
+    seconds = round(ns / 1e9)
+    if size < 7200e9:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def _digits(value: float) -> str:
+    size = abs(value)
+    return f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2}f}"
+
+
+def percent(share: float) -> str:
+    """A share 0..1: ``12.3 %``."""
+    value = share * 100
+    return f"{value:.{0 if value >= 99.95 else 1}f} %"
+
+
+def grouped(count: int) -> str:
+    """A whole number with its thousands apart: ``1 234 567``."""
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 sample``, ``2 samples``."""
+    return f"{grouped(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def shortened(text: str, width: int) -> str:
+    """At most ``width`` characters of ``text``, an ellipsis where the rest was."""
+    if len(text) <= width:
+        return text
+    return text[: max(width - 1, 0)] + "…" if width > 1 else ""
