@@ -203,7 +203,7 @@ class App {
       "+": () => axis.zoom(1.5), "=": () => axis.zoom(1.5), "-": () => axis.zoom(1 / 1.5), 0: () => axis.reset(),
       z: () => this.state.range && axis.show(...this.state.range),
       "/": () => byId("search").focus(), r: toggle,
-      1: () => this.change({ tab: "bottom-up" }), 2: () => this.change({ tab: "top-down" }),
+      1: () => byId("choose-tab").children[0].click(), 2: () => byId("choose-tab").children[1].click(),
       "?": () => (help.open ? help.close() : help.showModal()),
       Escape: () => this.escape(),
     });

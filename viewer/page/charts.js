@@ -9,7 +9,7 @@ import { buildLanes } from "./layers.js";
 import { counts, EVERYTHING } from "./model.js";
 import { Overview, Scale } from "./overview.js";
 import { functionShades } from "./palette.js";
-import { layoutSpans, spansOf } from "./spanlayout.js";
+import { layoutBands, layoutSpans, spansOf } from "./spanlayout.js";
 import { Theme } from "./surface.js";
 import { announce, showTip } from "./tip.js";
 import { SpanChart } from "./waterfall.js";
@@ -82,7 +82,8 @@ export class Charts {
       transaction === EVERYTHING || spans.transaction[gap.span] === transaction);
     const labels = gaps.map((/** @type {any} */ gap) =>
       gap.function ? `missing instrumentation · ${gap.function}` : "missing instrumentation");
-    this.spans.setWaterfall(layoutSpans(spans, chosen, gaps), gaps, labels);
+    const layout = transaction === EVERYTHING ? layoutBands : layoutSpans;
+    this.spans.setWaterfall(layout(spans, chosen, gaps), gaps, labels);
     byId("spans-spacer").style.height = `${this.spans.fullHeight}px`;
     byId("spans-pane").hidden = !chosen.length;
     byId("spans-pane").style.setProperty("--wanted", `${this.spans.fullHeight}px`);

@@ -2,6 +2,7 @@
 /** Buttons, tabs, switches and the search box: they show the state and ask for changes. */
 
 import { byId } from "./format.js";
+import { tabSort } from "./state.js";
 
 /** @typedef {(change: Partial<import("./state.js").State>) => void} Change */
 
@@ -14,7 +15,7 @@ export function listenControls(change) {
     const group = byId(`choose-${name}`);
     group.addEventListener("click", (/** @type {MouseEvent} */ event) => {
       const button = /** @type {Element} */ (event.target).closest("button");
-      if (button) change({ [name]: button.dataset.value });
+      if (button) change({ [name]: button.dataset.value, ...(name === "tab" ? { sort: tabSort(button.dataset.value ?? ""), ascending: false } : {}) });
     });
     group.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => walkGroup(group, event));
   }
@@ -56,7 +57,7 @@ export function showControls(state) {
     ? "A waiting thread uses no CPU: CPU time counts every state"
     : "Waiting: the thread was idle, or its task awaited something";
   byId("collapse").checked = state.collapse !== "none";
-  byId("collapse-kind").disabled = state.collapse === "none";
+  byId("collapse-kind").hidden = state.collapse === "none";
   if (state.collapse !== "none") byId("collapse-kind").value = state.collapse;
   const box = byId("search");
   if (box.value !== state.query) box.value = state.query;

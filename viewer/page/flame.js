@@ -76,6 +76,7 @@ export class FlameChart {
     });
     this.drawHover(context, width);
     drawRange(context, this.axis, this.range, width, height, this.theme);
+    drawScroll(context, this.scroll, this.fullHeight, width, height, this.theme);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {string} title @param {number} y @param {number} width */
@@ -180,6 +181,19 @@ export class FlameChart {
     const top = this.laneTop(box.lane) + box.depth * ROW;
     return [top, top + ROW];
   }
+}
+
+/**
+ * Says that there is more above or below. A real scroll bar would take width from one chart only.
+ * @param {CanvasRenderingContext2D} context @param {number} scroll @param {number} full height of all
+ * @param {number} width @param {number} height @param {import("./surface.js").Theme} theme
+ */
+export function drawScroll(context, scroll, full, width, height, theme) {
+  if (full <= height + 1) return;
+  context.fillStyle = theme.color("muted");
+  context.globalAlpha = 0.55;
+  context.fillRect(width - 5, (scroll / full) * height, 4, (height / full) * height);
+  context.globalAlpha = 1;
 }
 
 /**

@@ -4,6 +4,7 @@
 /** @param {number} ns @returns {string} a duration with its unit, three or four digits */
 export function duration(ns) {
   const size = Math.abs(ns);
+  if (size === 0) return "0 ms";
   if (size < 1e3) return `${Math.round(ns)} ns`;
   if (size < 1e6) return `${digits(ns / 1e3)} µs`;
   if (size < 1e9) return `${digits(ns / 1e6)} ms`;

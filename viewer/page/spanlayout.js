@@ -11,12 +11,12 @@
 /**
  * @param {import("./model.js").SpanTable} spans
  * @param {number[]} chosen rows of the spans to show
- * @param {Gap[]} gaps of those spans
+ * @param {(Gap | null)[]} gaps of those spans
  * @returns {Waterfall}
  */
 export function layoutSpans(spans, chosen, gaps) {
   const bars = chosen.map((span) => ({ id: span, start: spans.start[span], end: spans.end[span], above: spans.parent[span] }));
-  gaps.forEach((gap, i) => bars.push({ id: -1 - i, start: gap.start, end: gap.end, above: gap.span }));
+  gaps.forEach((gap, i) => gap && bars.push({ id: -1 - i, start: gap.start, end: gap.end, above: gap.span }));
   const depths = new Map();
   /** @param {number} span @returns {number} */
   const depth = (span) => {
@@ -45,6 +45,26 @@ export function layoutSpans(spans, chosen, gaps) {
       node: Int32Array.from(row, (bar) => bar.id),
     })),
   };
+}
+
+/**
+ * Everything's spans: a band of rows for each thread, one below the other.
+ * @param {import("./model.js").SpanTable} spans @param {number[]} chosen @param {Gap[]} gaps
+ * @returns {Waterfall}
+ */
+export function layoutBands(spans, chosen, gaps) {
+  /** @param {number} span */
+  const band = (span) => spans.thread[spans.transaction[span]];
+  const threads = [...new Set(chosen.map(band))].sort((a, b) => a - b);
+  /** @type {Waterfall} */ const whole = { rows: [], rowOf: new Map() };
+  for (const thread of threads) {
+    // Gaps keep their numbers: those of other threads stay in the list without a place.
+    const own = gaps.map((gap) => (band(gap.span) === thread ? gap : null));
+    const part = layoutSpans(spans, chosen.filter((span) => band(span) === thread), own);
+    for (const [bar, row] of part.rowOf) whole.rowOf.set(bar, row + whole.rows.length);
+    whole.rows.push(...part.rows);
+  }
+  return whole;
 }
 
 /**

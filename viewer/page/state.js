@@ -37,6 +37,11 @@ const WORDS = {
   sort: ["self", "total", "name"],
 };
 
+/** The order that a tab begins with. @param {string} tab @returns {"self"|"total"} */
+export function tabSort(tab) {
+  return tab === "top-down" ? "total" : "self";
+}
+
 /** @param {State} state @param {State} base what need not be written @returns {string} */
 export function writeHash(state, base = DEFAULT_STATE) {
   const out = new URLSearchParams();
@@ -44,7 +49,8 @@ export function writeHash(state, base = DEFAULT_STATE) {
   out.set("t", state.transaction >= 0 ? String(state.transaction) : special);
   for (const name of Object.keys(WORDS)) {
     const value = /** @type {any} */ (state)[name];
-    if (value !== /** @type {any} */ (base)[name]) out.set(name, value);
+    const usual = name === "sort" ? tabSort(state.tab) : /** @type {any} */ (base)[name];
+    if (value !== usual) out.set(name, value);
   }
   if (state.ascending) out.set("up", "1");
   if (state.shown) out.set("x", state.shown.map(Math.round).join("~"));
@@ -72,6 +78,7 @@ export function readHash(hash, base, limits, isTransaction) {
     const word = given.get(name);
     if (word !== null && words.includes(word)) state[name] = word;
   }
+  if (!given.has("sort")) state.sort = tabSort(state.tab);
   state.ascending = given.get("up") === "1";
   state.shown = readPair(given.get("x"));
   state.range = readPair(given.get("w"));

@@ -1,7 +1,7 @@
 // @ts-check
 /** The span waterfall: what the program says it did, with hatched stretches that no span covers. */
 
-import { drawRange } from "./flame.js";
+import { drawRange, drawScroll } from "./flame.js";
 import { duration } from "./format.js";
 import { boxAt, eachVisible } from "./layers.js";
 import { opColor } from "./palette.js";
@@ -53,8 +53,8 @@ export class SpanChart {
     if (bar < 0) return this.gapLabels[-1 - bar];
     const { spans } = this;
     const op = spans.op[bar];
-    const text = spans.name[bar] || spans.description[bar];
-    return text && op ? `${op} · ${text}` : text || op || "span";
+    const text = spans.description[bar];
+    return spans.name[bar] || (text && op ? `${op} · ${text}` : text || op || "span");
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
@@ -66,6 +66,7 @@ export class SpanChart {
       if (y < height && y + SPAN_ROW > 0) this.drawRow(context, row, y, width);
     });
     drawRange(context, this.axis, this.range, width, height, this.theme);
+    drawScroll(context, this.scroll, this.fullHeight, width, height, this.theme);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {import("./spanlayout.js").BarRow} row @param {number} y @param {number} width */
