@@ -52,7 +52,7 @@ def page_of(url: str, *, width: int = 1200, height: int = 800, **context: object
         troubles = [
             said for said in troubles if "GPU stall" not in said and "GL Driver" not in said
         ]
-        assert troubles == []
+        assert not troubles, troubles
 
 
 def _check_request(url: str, troubles: list[str]) -> None:

@@ -170,6 +170,8 @@ export class FramesTable {
   /** @param {KeyboardEvent} event */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const on = this.rowOf(event);
+    if (on) this.active = this.rows.indexOf(on);
     const row = this.rows[this.active];
     const page = Math.max(Math.floor(this.scroller.clientHeight / ROW_HEIGHT) - 1, 1);
     const steps = /** @type {Record<string, number>} */ ({
