@@ -333,7 +333,7 @@ def test_search_marks_and_counts(page, profile):
     view = chosen_transaction(page, profile)
     table = view.functions()
     total = table[table["function"] == "discount"]["total_ns"].iloc[0]
-    assert page.text_content("#found") == f"1 function · {round(total / 1e6)} ms"
+    assert page.text_content("#found") == f"found 1 function · {round(total / 1e6)} ms"
     assert page.locator(".row.found").count() == 0
     page.keyboard.press("Enter")
     assert page.locator(".row.found .fn").first.text_content() == "discount"

@@ -97,7 +97,8 @@ export class FlameChart {
       const room = right - left > 2 ? right - left - 1 : right - left;
       fills[this.shades[fn]].rect(left, y, room, ROW - 1);
       if (this.found && !this.found[fn]) faded.rect(left, y, room, ROW - 1);
-      if (fn === this.selected || this.found?.[fn]) strong.rect(left + 0.5, y + 0.5, Math.max(room - 1, 0.5), ROW - 2);
+      const marked = fn === this.selected || this.found?.[fn];
+      if (marked && room > 3) strong.rect(left + 0.5, y + 0.5, Math.max(room - 1, 0.5), ROW - 2);
       if (right - left > 24) texts.push([this.names[fn], Math.max(left, 0), Math.min(right, width)]);
     });
     fills.forEach((path, shade) => {

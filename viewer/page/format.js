@@ -20,10 +20,14 @@ function digits(value) {
   return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
 }
 
-/** @param {number} ns @returns {string} milliseconds, for columns of numbers */
-export function millis(ns) {
+/**
+ * A time for columns of numbers: milliseconds, seconds where those would not fit.
+ * @param {number} ns @returns {[string, "ms"|"s"]}
+ */
+export function columnTime(ns) {
   const ms = ns / 1e6;
-  return grouped(ms, ms >= 1000 ? 0 : ms >= 100 ? 1 : 2);
+  if (ms >= 99_999.5) return [grouped(ms / 1000, ms >= 1e7 ? 0 : 1), "s"];
+  return [grouped(ms, ms >= 1000 ? 0 : ms >= 100 ? 1 : 2), "ms"];
 }
 
 /** @param {number} share 0..1 */

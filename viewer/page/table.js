@@ -1,7 +1,7 @@
 // @ts-check
 /** The frames table: an ARIA treegrid that draws only the rows in sight. */
 
-import { byId, element, millis, percent, plural } from "./format.js";
+import { byId, columnTime, element, percent, plural } from "./format.js";
 import { ORIGIN_NAMES } from "./palette.js";
 
 const ROW_HEIGHT = 26;
@@ -107,8 +107,9 @@ export class FramesTable {
   /** @param {number} ns */
   timeCell(ns) {
     const share = this.whole ? ns / this.whole : 0;
+    const [number, unit] = columnTime(ns);
     const cell = element("div", { role: "gridcell", class: "time", title: `${ns} ns` }, [
-      element("span", { class: "ms", text: millis(ns) }),
+      element("span", { text: number }, [element("span", { class: "unit", text: ` ${unit}` })]),
       element("span", { class: "share", text: percent(share) }),
     ]);
     cell.style.setProperty("--share", `${Math.min(share, 1) * 100}%`);
@@ -253,5 +254,5 @@ function findHidden(source, found) {
 
 /** @param {number} count @param {string} time */
 export function foundText(count, time) {
-  return count ? `${plural(count, "function")} · ${time}` : "nothing found";
+  return count ? `found ${plural(count, "function")} · ${time}` : "nothing found";
 }

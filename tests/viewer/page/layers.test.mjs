@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Axis, ticks } from "../../../viewer/page/axis.js";
+import { columnTime } from "../../../viewer/page/format.js";
 import { boxAt, buildLanes, eachVisible } from "../../../viewer/page/layers.js";
 import { EVERYTHING, Model } from "../../../viewer/page/model.js";
-import { layoutSpans } from "../../../viewer/page/spanlayout.js";
+import { layoutBands, layoutSpans } from "../../../viewer/page/spanlayout.js";
 import { DEFAULT_STATE, readHash, writeHash } from "../../../viewer/page/state.js";
 import { draw } from "./drawn.mjs";
 
@@ -93,6 +94,24 @@ test("spans in a row never overlap, gaps lie below their span", () => {
   const { rows, rowOf } = layoutSpans(spans, [0, 1, 2, 3], gaps);
   assert.deepEqual([0, 1, 2, 3, -1].map((id) => rowOf.get(id)), [0, 1, 2, 1, 1]);
   for (const row of rows) for (let i = 1; i < row.count; i++) assert.ok(row.start[i] >= row.end[i - 1]);
+});
+
+test("everything's spans stand in a band for each thread", () => {
+  const spans = {
+    start: Float64Array.of(0, 1, 2, 3), end: Float64Array.of(10, 5, 9, 8), parent: Int32Array.of(-1, 0, -1, 2),
+    transaction: Int32Array.of(0, 0, 2, 2), thread: Int32Array.of(4, 4, 1, 1),
+  };
+  const gaps = [{ span: 2, start: 8, end: 9 }, { span: 0, start: 5, end: 10 }];
+  const { rows, rowOf } = layoutBands(spans, [0, 1, 2, 3], gaps);
+  assert.deepEqual([2, 3, -1, 0, 1, -2].map((id) => rowOf.get(id)), [0, 1, 1, 2, 3, 3]);
+  assert.equal(rows.length, 4);
+});
+
+test("column times fit their column at every size", () => {
+  const shown = [0, 1e4, 1.5e6, 123.4e6, 5e9, 99.99e9, 100e9, 5_139_440e6, 1e15].map((ns) => columnTime(ns).join(" "));
+  assert.deepEqual(shown.map((text) => text.replaceAll("\u202f", " ")), [
+    "0.00 ms", "0.01 ms", "1.50 ms", "123.4 ms", "5 000 ms", "99 990 ms", "100.0 s", "5 139.4 s", "1 000 000 s",
+  ]);
 });
 
 test("a state survives the hash, nonsense does not", () => {
