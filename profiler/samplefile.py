@@ -110,6 +110,12 @@ class SampleWriter:
             os.close(self._fd)
             self._fd = -1
 
+    def abandon(self) -> None:
+        """Let go of the file without a word in it: after a fork it is the parent's."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
     def _json(self, kind: int, value: dict[str, Any]) -> bytes:
         return self._block(kind, json.dumps(value, separators=(",", ":")).encode())
 

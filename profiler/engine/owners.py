@@ -1,0 +1,67 @@
+"""Which span a thread is working on, as far as another thread can tell.
+
+A thread's own context cannot be read from outside in Python, but two things can: the table that
+spans keep at entry and exit, and the context of the task that an asyncio loop is running.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import weakref
+from contextvars import Context
+from typing import Any
+
+from flamespan.profiler import spans
+from flamespan.profiler.model import NO_SPAN
+from flamespan.profiler.spans import Span
+
+SPAN_RULE = "thread+task"
+
+_contexts: weakref.WeakKeyDictionary[Any, Context] = weakref.WeakKeyDictionary()
+
+
+def owner(ident: int) -> Span | None:
+    """The span object that thread ``ident`` is working on, open or not.
+
+    In a thread that runs an asyncio loop only its current task counts: between two tasks there
+    is no owner, rather than a guess.
+    """
+    loop = spans.LOOPS.get(ident)
+    if loop is None:
+        return spans.BY_THREAD.get(ident)
+    try:
+        if loop.is_running():
+            task = sys.modules["asyncio"].current_task(loop)
+            context = None if task is None else _context_of(task)
+            return None if context is None else context.get(spans.ACTIVE)
+        if loop.is_closed():
+            spans.LOOPS.pop(ident, None)
+    except Exception:  # a foreign loop or task class that does not answer: nobody's, then
+        return None
+    return spans.BY_THREAD.get(ident)
+
+
+def span_id(span: Span | None) -> int:
+    """The id that a sample carries: of the nearest span that is still open."""
+    while span is not None and span.end_ns:
+        span = span.parent
+    return NO_SPAN if span is None else span.id
+
+
+def _context_of(task: Any) -> Context | None:
+    if hasattr(task, "get_context"):
+        found: Context | None = task.get_context()
+        return found
+    # Python 3.11 keeps a task's context to itself, but it is the first context that the task
+    # refers to (others belong to its callbacks); a task written in Python has an attribute.
+    try:
+        known = _contexts.get(task)
+        if known is None:
+            near = [getattr(task, "_context", None), *gc.get_referents(task)]
+            known = next((x for x in near if type(x) is Context), None)
+            if known is not None:
+                _contexts[task] = known
+    except TypeError:  # a task class without weak references or hashing
+        return None
+    return known

@@ -1,0 +1,287 @@
+"""The engine in Python: a daemon thread that looks at ``sys._current_frames()``.
+
+It needs the GIL to look, so it comes late when something holds it; docs/how-sampling-works.md
+says what that means. Time is charged backward, to the stack that is seen when it could look.
+"""
+
+from __future__ import annotations
+
+import _thread
+import logging
+import random
+import sys
+import threading
+import time
+from types import FrameType
+
+from flamespan.profiler import spans
+from flamespan.profiler.engine import leaf, owners
+from flamespan.profiler.engine.stacks import StackNumbers
+from flamespan.profiler.engine.threads import SeenThread
+from flamespan.profiler.model import Batch, Flag, Samples, Stats, Thread
+from flamespan.profiler.spans import Span
+
+TICK_NS = 1000
+JITTER = 0.4
+"""Gaps between passes are drawn evenly from (1 ± JITTER) intervals, each on its own, so that
+passes fall on every phase of a program that does something at the same rate."""
+
+MAX_SAMPLES = 200_000
+"""Samples between two drains; more are dropped and counted."""
+
+MAX_STACKS = 200_000
+"""Stacks in one file; the recorder is then asked for a new one."""
+
+SUSPENDED_INTERVALS = 10
+SUSPENDED_CPU_SHARE = 10
+_LATE = int(Flag.LATE)
+_TORN = int(Flag.TORN)
+
+
+class PythonEngine:
+    """The engine contract on what every Python offers. See ``engine.Engine``."""
+
+    name = "python"
+    span_rule = owners.SPAN_RULE
+    state_rule = leaf.STATE_RULE
+    tick_ns = TICK_NS
+
+    def __init__(
+        self,
+        max_depth: tuple[int, int],
+        max_samples: int = MAX_SAMPLES,
+        max_stacks: int = MAX_STACKS,
+    ) -> None:
+        self._max_samples = max_samples
+        self._max_stacks = max_stacks
+        self._hidden: set[int] = set()
+        self._threads: dict[int, SeenThread] = {}
+        self._thread_rows: list[Thread] = []
+        self._next_index = 0
+        self._stacks = StackNumbers(max_depth)
+        self._samples = Samples(tick_ns=TICK_NS)
+        self._stats = Stats()
+        self._before = 0  # tick of the pass before
+        self._recorded = 0  # tick of the last pass that went into the samples
+        self._process_cpu_ns = 0
+        self._cpu_at_start_ns = 0
+        self._interval = 0
+        self._complained = False
+        # One lock for everything above: held by a pass, by a drain and by nobody else.
+        self._lock = _thread.allocate_lock()
+        self._stop_lock = _thread.allocate_lock()
+        self._runner: threading.Thread | None = None
+
+    @property
+    def wants_restart(self) -> bool:
+        """More stacks are numbered than one file should hold."""
+        return len(self._stacks) > self._max_stacks
+
+    def hide(self, ident: int) -> None:
+        """Leave the thread with Python's ``ident`` out of the samples."""
+        self._hidden.add(ident)
+
+    def unhide(self, ident: int) -> None:
+        """The thread is about to end: its ident may become another thread's."""
+        self._hidden.discard(ident)
+
+    def start(self, interval_ns: int) -> None:
+        """Begin to sample every ``interval_ns``, a little more or less."""
+        if self._runner is not None:
+            return
+        self._interval = max(1, interval_ns // TICK_NS)
+        self._stop_lock = _thread.allocate_lock()
+        self._stop_lock.acquire()
+        ready = _thread.allocate_lock()
+        ready.acquire()
+        runner = threading.Thread(
+            target=self._run, args=(ready, self._stop_lock), name="flamespan-sampler", daemon=True
+        )
+        runner.start()
+        self._runner = runner
+        ready.acquire(timeout=5)
+
+    def stop(self) -> None:
+        """End the sampler thread; returns when it is gone."""
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        self._stop_lock.release()
+        if runner is not threading.current_thread():
+            runner.join(5)
+
+    def drain(self, *, restart: bool = False) -> Batch:
+        """Samples and definitions since the last drain; see ``engine.Engine``."""
+        with self._lock:
+            for ident, thread in list(self._threads.items()):
+                if thread.is_replaced():
+                    del self._threads[ident]  # the next pass meets the new one
+                elif thread.identify():
+                    self._thread_rows.append(thread.row())
+            samples, self._samples = self._samples, Samples(tick_ns=TICK_NS)
+            self._samples.start_ticks = self._recorded
+            definitions = self._stacks.take_new()
+            definitions.threads, self._thread_rows = self._thread_rows, []
+            if restart:
+                self._stacks.restart()
+                for thread in self._threads.values():
+                    thread.stack = -1
+                    self._thread_rows.append(thread.row())
+        return Batch(definitions, samples)
+
+    def stats(self) -> Stats:
+        """Counters since the first start."""
+        with self._lock:
+            return Stats(**self._stats.to_json())
+
+    def _run(self, ready: _thread.LockType, stop_lock: _thread.LockType) -> None:
+        ident = _thread.get_ident()
+        self._hidden.add(ident)
+        interval = self._interval / (1_000_000_000 / TICK_NS)
+        uniform = random.Random().uniform  # not the application's generator: it may be seeded
+        now_s = time.monotonic
+        if not self._before:
+            with self._lock:
+                self._look_first()
+        cpu_before = self._stats.sampler_cpu_ns
+        ready.release()
+        deadline = now_s()
+        while True:
+            deadline += interval * uniform(1 - JITTER, 1 + JITTER)
+            left = deadline - now_s()
+            if left <= 0:
+                # Overrun: take one pass now, and let go of what was missed (it is counted).
+                deadline, left = now_s(), 0.0005
+            if stop_lock.acquire(timeout=left):
+                self._hidden.discard(ident)  # the system may give it to another thread
+                return
+            with self._lock:
+                try:
+                    self._pass()
+                except Exception:
+                    self._complain()
+                self._stats.sampler_cpu_ns = cpu_before + time.thread_time_ns()
+
+    def _look_first(self) -> None:
+        """Note where every thread's CPU clock stands, so that the first pass has differences."""
+        self._before = self._recorded = time.monotonic_ns() // TICK_NS
+        self._samples.start_ticks = self._before
+        self._process_cpu_ns = self._cpu_at_start_ns = time.process_time_ns()
+        for ident in sys._current_frames():
+            if ident not in self._hidden:
+                self._meet(ident)
+
+    def _meet(self, ident: int) -> SeenThread:
+        thread = self._threads[ident] = SeenThread(self._next_index, ident)
+        self._next_index += 1
+        thread.identify()
+        thread.cpu_ns = thread.read_cpu_ns()
+        self._thread_rows.append(thread.row())
+        return thread
+
+    def _pass(self) -> None:
+        """Look at all threads once."""
+        frames = sys._current_frames()
+        now = time.monotonic_ns() // TICK_NS
+        gap = now - self._before
+        if gap <= 0:
+            return
+        self._before = now
+        charged = gap - self._suspended(gap)
+        stats = self._stats
+        stats.passes += 1
+        missed = max(0, round(charged / self._interval) - 1)
+        stats.missed += missed
+        flags = 0
+        if charged * 2 > self._interval * 3:
+            stats.late += 1
+            flags = _LATE
+        if len(self._samples) + len(frames) > self._max_samples:
+            stats.dropped_samples += len(frames)
+            self._forget_dead(frames)
+            return
+        before = len(self._samples)
+        # Owners first, all at once: frames and owners must be of the same moment, and a long
+        # pass may lose the GIL on its way.
+        seen = [
+            (ident, frame, owners.owner(ident))
+            for ident, frame in frames.items()
+            if ident not in self._hidden
+        ]
+        for ident, frame, span in seen:
+            try:
+                self._sample(ident, frame, span, charged, flags)
+            except Exception:
+                stats.dropped_samples += 1
+                self._complain()
+        samples = self._samples
+        samples.pass_ticks.append(now - self._recorded)
+        samples.pass_unobserved.append(now - self._recorded - charged)
+        samples.pass_missed.append(missed)
+        samples.pass_samples.append(len(samples) - before)
+        self._recorded = now
+        if len(frames) - len(self._hidden) != len(self._threads):
+            self._forget_dead(frames)
+
+    def _suspended(self, gap: int) -> int:
+        """How many ticks of a long gap this process cannot have run in."""
+        cpu_ns = time.process_time_ns()
+        used, self._process_cpu_ns = (cpu_ns - self._process_cpu_ns) // TICK_NS, cpu_ns
+        self._stats.process_cpu_ns = cpu_ns - self._cpu_at_start_ns
+        if gap > SUSPENDED_INTERVALS * self._interval and used * SUSPENDED_CPU_SHARE < gap:
+            return gap - self._interval
+        return 0
+
+    def _sample(
+        self, ident: int, frame: FrameType, span: Span | None, charged: int, flags: int
+    ) -> None:
+        """Take one sample of one thread, and charge it ``charged`` ticks unless it is new."""
+        thread = self._threads.get(ident)
+        before_ns = cpu_ns = -1
+        if thread is not None:
+            if not thread.clock and thread.identify():
+                self._thread_rows.append(thread.row())
+            before_ns, cpu_ns = thread.cpu_ns, thread.read_cpu_ns()
+            if cpu_ns < 0 and thread.is_replaced():
+                thread = None
+        wall = charged
+        if thread is None:
+            thread = self._meet(ident)
+            cpu_ns = thread.cpu_ns
+            total = max(0, cpu_ns) // TICK_NS
+            wall = min(charged, max(self._interval, total))
+            cpu = min(wall, total)
+        else:
+            cpu = cpu_ns // TICK_NS - before_ns // TICK_NS if 0 <= before_ns < cpu_ns else 0
+            thread.cpu_ns = cpu_ns
+        thread.span = span
+        # A thread that used no CPU time at all cannot have moved: no need to look again.
+        if cpu_ns < 0 or cpu_ns != before_ns or thread.stack < 0 or thread.flags & _TORN:
+            thread.stack, thread.leaf, thread.flags = self._stacks.of(frame)
+            if thread.flags & _TORN:
+                self._stats.torn += 1
+        flags |= thread.flags
+        if ident in spans.LOOPS and owners.owner(ident) is not span:
+            span, flags = None, flags | _TORN  # the task was switched meanwhile: do not guess
+        samples = self._samples
+        samples.thread.append(thread.index)
+        samples.stack.append(thread.stack)
+        samples.span.append(owners.span_id(span))
+        samples.wall_extra.append(wall - charged)
+        samples.cpu_ticks.append(cpu)
+        samples.state.append(leaf.state_of(thread.leaf, wall, cpu, cpu_ns >= 0))
+        samples.flags.append(flags)
+
+    def _complain(self) -> None:
+        """Say once that a thread could not be sampled; the count is in the file."""
+        if not self._complained:
+            self._complained = True
+            logging.getLogger("flamespan").warning("a sample could not be taken", exc_info=True)
+
+    def _forget_dead(self, frames: dict[int, FrameType]) -> None:
+        """Let go of threads that are gone; their rows stay in the file."""
+        for ident in self._threads.keys() - frames.keys():
+            thread = self._threads.pop(ident)
+            if thread.span is not None and spans.BY_THREAD.get(ident) is thread.span:
+                spans.BY_THREAD.pop(ident, None)
+            spans.LOOPS.pop(ident, None)

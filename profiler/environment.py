@@ -1,0 +1,166 @@
+"""What a recording says of itself: program, versions, machine, and the folders code comes from."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import site
+import socket
+import sys
+import sysconfig
+import time
+import uuid
+from typing import Any
+
+from flamespan.profiler.model import Header
+
+_DMI = "/sys/class/dmi/id/"
+
+
+def header(
+    *,
+    interval_ns: int,
+    tick_ns: int,
+    max_depth: int,
+    engine: dict[str, Any],
+    service: str | None = None,
+    release: str | None = None,
+    environment: str | None = None,
+) -> Header:
+    """A header for a recording that begins now.
+
+    Neither arguments nor environment variables are kept: they may hold secrets.
+    """
+    main = main_file()
+    return Header(
+        session_id=uuid.uuid4().hex,
+        pid=os.getpid(),
+        parent_pid=os.getppid(),
+        host=socket.gethostname(),
+        service=service or default_service(main),
+        environment=environment or "",
+        release=release or "",
+        program=program(main),
+        start_wall_ns=time.time_ns(),
+        start_monotonic_ns=time.monotonic_ns(),
+        interval_ns=interval_ns,
+        tick_ns=tick_ns,
+        max_depth=max_depth,
+        flamespan=version(),
+        engine=engine,
+        python=_python(),
+        os={"name": platform.system(), "release": platform.release(), "version": _os_version()},
+        device=_device(),
+        paths=paths(main),
+    )
+
+
+def version() -> str:
+    """Flamespan's own version, "" where it runs uninstalled."""
+    try:
+        return importlib.metadata.version("flamespan")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def main_file() -> str:
+    """The file of the ``__main__`` module, "" if it has none (-c, interactive)."""
+    found = getattr(sys.modules.get("__main__"), "__file__", None)
+    return os.path.abspath(found) if isinstance(found, str) and found else ""
+
+
+def program(main: str) -> str:
+    """The script or module that runs, without its arguments."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is not None and isinstance(spec.name, str) and spec.name != "__main__":
+        return f"-m {spec.name.removesuffix('.__main__')}"
+    return (sys.argv[0] if getattr(sys, "argv", None) else "") or main
+
+
+def default_service(main: str) -> str:
+    """What a recording is called when nobody named it: the main script's name."""
+    stem = os.path.splitext(os.path.basename(main))[0]
+    if stem in ("__main__", "__init__"):
+        stem = os.path.basename(os.path.dirname(main))
+    return stem or "python"
+
+
+def paths(main: str) -> dict[str, Any]:
+    """The folders that tell application from library from standard library code."""
+    known = sysconfig.get_paths()
+    try:
+        cwd = os.getcwd()
+    except OSError:
+        cwd = ""
+    sites = list(site.getsitepackages()) if hasattr(site, "getsitepackages") else []
+    with contextlib.suppress(Exception):  # no home directory, or a site module of its own kind
+        sites.append(site.getusersitepackages())
+    return {
+        **{
+            key: known.get(key) or ""
+            for key in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
+        },
+        "site_packages": sites,
+        "sys_path": sys_path(),
+        "prefix": sys.prefix,
+        "base_prefix": sys.base_prefix,
+        "cwd": cwd,
+        "main": main,
+    }
+
+
+def sys_path() -> list[str]:
+    """``sys.path`` as text (programs put all kinds of things in it)."""
+    return [entry for entry in sys.path if isinstance(entry, str)]
+
+
+def _python() -> dict[str, Any]:
+    return {
+        "version": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "executable": sys.executable or "",
+    }
+
+
+def _os_version() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "")
+    except (OSError, AttributeError):
+        return platform.version()
+
+
+def _device() -> dict[str, Any]:
+    memory = 0
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "manufacturer": _first_line(_DMI + "sys_vendor"),
+        "model": _first_line(_DMI + "product_name"),
+        "processor": _processor(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count() or 0,
+        "memory_bytes": memory,
+    }
+
+
+def _processor() -> str:
+    for line in _read("/proc/cpuinfo").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("model name", "Hardware", "cpu"):
+            return value.strip()
+    # Not platform.processor(): that starts a process on some systems.
+    return platform.machine()
+
+
+def _first_line(path: str) -> str:
+    return _read(path).partition("\n")[0].strip()
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(65536)
+    except OSError:
+        return ""

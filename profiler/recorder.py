@@ -1,0 +1,230 @@
+"""Moves what engine and spans saw into sample files: its own thread, once a second."""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, replace
+
+from flamespan.profiler import environment
+from flamespan.profiler.engine import Engine
+from flamespan.profiler.model import End, Header, Stats
+from flamespan.profiler.samplefile import SUFFIX, SampleWriter
+from flamespan.profiler.spanlog import SpanLog
+
+FLUSH_S = 1.0
+STATS_S = 10.0
+MAX_RETRY_S = 60.0
+_DROPS = ("dropped_samples", "dropped_spans", "torn", "failed_flushes")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a sample file is closed and the next one begun; ``max_age_s`` 0: never by age."""
+
+    max_bytes: int = 64 << 20
+    max_age_s: float = 0.0
+
+
+class Recorder:
+    """Writes one recording into the files ``stem.fspan``, ``stem.1.fspan``, … of a folder.
+
+    Nothing here raises into the application once ``open`` has returned: what cannot be written
+    is counted (``failed_flushes``), said once through ``logging``, and tried again later in a
+    new file.
+    """
+
+    def __init__(
+        self, engine: Engine, spans: SpanLog, stem: str, header: Header, limits: Limits
+    ) -> None:
+        self.path: str | None = None
+        self._engine = engine
+        self._spans = spans
+        self._stem = stem
+        self._header = header
+        self._limits = limits
+        self._part = 0
+        self._writer: SampleWriter | None = None
+        self._opened_s = 0.0
+        self._failed = 0
+        self._lost_samples = 0
+        self._retry_s = 0.0
+        self._retry_at_s = 0.0
+        self._cpu_ns = 0
+        self._told = Stats()
+        self._told_at_s = 0.0
+        # Held while a flush is under way: by the recorder's thread, or by who stops it.
+        self._lock = _thread.allocate_lock()
+        self._stop_lock = _thread.allocate_lock()
+        self._runner: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Make the first file now. Raises OSError where that cannot be."""
+        header = replace(self._header, part=self._part)
+        path = f"{self._stem}.{self._part}{SUFFIX}" if self._part else self._stem + SUFFIX
+        there_before = os.path.lexists(path)
+        try:
+            self._writer = SampleWriter(path, header)
+        except OSError:
+            if not there_before:  # ours, with half a header
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+            raise
+        self.path = path
+        self._opened_s = time.monotonic()
+        self._part += 1
+
+    def start(self) -> None:
+        """Begin to flush once a second."""
+        if self._runner is not None:
+            return
+        self._stop_lock = _thread.allocate_lock()
+        self._stop_lock.acquire()
+        self._runner = threading.Thread(
+            target=self._run, args=(self._stop_lock,), name="flamespan-recorder", daemon=True
+        )
+        self._runner.start()
+
+    def pause(self) -> None:
+        """End the thread; what was recorded stays for the next flush."""
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        self._stop_lock.release()
+        if runner is not threading.current_thread():
+            runner.join(5)
+
+    def stop(self, reason: str) -> None:
+        """Write the rest and close the file."""
+        self.pause()
+        if not self._lock.acquire(timeout=5):
+            return  # a write hangs: leave the file as it is rather than hang the application
+        try:
+            self._flush(last=True)
+            self._close(reason)
+        finally:
+            self._lock.release()
+
+    def abandon(self) -> None:
+        """After a fork, in the child: the file is the parent's, only our descriptor is closed."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with contextlib.suppress(OSError):
+                writer.abandon()
+
+    def _run(self, stop_lock: _thread.LockType) -> None:
+        ident = _thread.get_ident()
+        self._engine.hide(ident)
+        cpu_before = self._cpu_ns
+        due = time.monotonic()
+        while True:
+            due = max(due + FLUSH_S, time.monotonic())
+            if stop_lock.acquire(timeout=max(0.0, due - time.monotonic())):
+                break
+            with self._lock:
+                self._flush()
+                self._cpu_ns = cpu_before + time.thread_time_ns()
+        self._engine.unhide(ident)
+
+    def _flush(self, *, last: bool = False) -> None:
+        try:
+            if self._writer is None and not self._reopen(last):
+                return
+            self._write(last)
+        except Exception as error:  # mostly OSError; but no trouble of ours is the application's
+            self._give_up_file(error)
+
+    def _reopen(self, last: bool) -> bool:
+        """Get a file where there is none: not made yet, or given up. False: none now."""
+        now_s = time.monotonic()
+        if now_s < self._retry_at_s and not last:
+            self._drop()
+            return False
+        if last and self._part == 0 and not self._retry_at_s:
+            # A child process that ends before its first flush: worth a file if it has something.
+            if self._engine.stats().passes == 0:
+                return False
+        self.open()
+        return True
+
+    def _write(self, last: bool) -> None:
+        writer = self._writer
+        assert writer is not None
+        restart = not last and self._is_full(writer)
+        early = self._spans.drain() if restart else None
+        batch = self._engine.drain(restart=restart)
+        self._lost_samples += len(batch.samples)  # until they are written
+        # Spans after the samples that name them, so that none is named before it is known.
+        spans = self._spans.drain(restart=restart)
+        if early is not None:
+            early.add(spans)
+            spans = early
+        writer.flush(
+            batch.definitions,
+            batch.samples,
+            spans,
+            self._stats_if_due(last or restart, len(batch.samples)),
+            self._header_if_changed(),
+        )
+        self._lost_samples -= len(batch.samples)
+        self._retry_s = 0.0
+        if restart:
+            self._close("rotate")
+            self.open()
+
+    def _is_full(self, writer: SampleWriter) -> bool:
+        limits = self._limits
+        old = limits.max_age_s and time.monotonic() - self._opened_s >= limits.max_age_s
+        return bool(writer.size >= limits.max_bytes or old or self._engine.wants_restart)
+
+    def _stats_if_due(self, must: bool, in_flight: int) -> Stats | None:
+        stats = self._engine.stats()
+        stats.dropped_samples += self._lost_samples - in_flight
+        stats.dropped_spans = self._spans.dropped
+        stats.failed_flushes = self._failed
+        stats.recorder_cpu_ns = self._cpu_ns
+        now_s = time.monotonic()
+        moved = any(getattr(stats, name) != getattr(self._told, name) for name in _DROPS)
+        if not (must or moved or now_s - self._told_at_s >= STATS_S):
+            return None
+        self._told, self._told_at_s = stats, now_s
+        return stats
+
+    def _header_if_changed(self) -> Header | None:
+        now = environment.sys_path()
+        if now == self._header.paths.get("sys_path"):
+            return None
+        self._header = replace(self._header, paths={**self._header.paths, "sys_path": now})
+        return replace(self._header, part=self._part - 1)
+
+    def _close(self, reason: str) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with contextlib.suppress(OSError):
+                writer.close(End(reason, time.monotonic_ns()))
+
+    def _give_up_file(self, error: Exception) -> None:
+        """What was to be written is lost; go on in a new file, which needs nothing of this one."""
+        if not self._failed:
+            logging.getLogger("flamespan").warning(
+                "cannot write %s: %s; samples are dropped until it works again",
+                self.path or self._stem,
+                getattr(error, "strerror", None) or repr(error),
+            )
+        self._failed += 1
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with contextlib.suppress(OSError):
+                writer.close()
+        self._retry_s = min(MAX_RETRY_S, self._retry_s * 2 or FLUSH_S)
+        self._retry_at_s = time.monotonic() + self._retry_s
+        self._drop()
+
+    def _drop(self) -> None:
+        """Forget what cannot be written; ids begin anew, for the next file."""
+        self._lost_samples += len(self._engine.drain(restart=True).samples)
+        self._spans.drain(restart=True)
