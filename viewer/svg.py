@@ -53,7 +53,7 @@ def write(profile: Profile, file: TextIO) -> None:
         '<path d="M-1 7 7 -1M-1 1 1 -1M5 7 7 5"/></pattern></defs>\n'
         f'<rect class="ground" width="100%" height="100%"/>\n'
         f'<text class="title" x="{_MARGIN}" y="27">{_text(title)}</text>\n'
-        f'<text class="says" x="{_MARGIN}" y="47">{_text(_about(profile))}</text>\n'
+        f'<text class="says" x="{_MARGIN}" y="47">{_text(words.about(profile))}</text>\n'
     )
     file.write(_LEGEND)
     file.write(_TOOLS)
@@ -106,21 +106,6 @@ def _folded(tree: CallTree, boxes: Boxes, place: int) -> tuple[str, str, str]:
     name = f"({words.grouped(int(boxes.count[place]))} folded)"
     about = f"{words.counted(int(boxes.count[place]), 'call')} too small to draw\n"
     return name, "fold", about + f"{words.duration(total)} ({words.percent(total / whole)})"
-
-
-def _about(profile: Profile) -> str:
-    """One line: how much time of what kind, from when."""
-    threads = len(set(profile.selected.thread.tolist()))
-    summed = f", summed over {threads} threads" if threads > 1 else ""
-    parts = [
-        f"{words.duration(profile.total_ns)} of {profile.weight_clock} time{summed}",
-        words.counted(len(profile.selected), "sample"),
-    ]
-    if profile.excluded_ns:
-        parts.append(f"{words.duration(profile.excluded_ns)} idle or waiting left out")
-    if profile.rehomed_ns:
-        parts.append(f"{words.duration(profile.rehomed_ns)} given to the nearest caller shown")
-    return "  ·  ".join(parts)
 
 
 def _left_out(boxes: Boxes) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flamespan.aggregator.profile import Profile
+
 
 def duration(ns: float) -> str:
     """Nanoseconds with a fitting unit, three digits or so: ``12.3 ms``, ``2 min 5 s``."""
@@ -46,3 +51,20 @@ def shortened(text: str, width: int) -> str:
     if len(text) <= width:
         return text
     return text[: max(width - 1, 0)] + "…" if width > 1 else ""
+
+
+def about(profile: Profile) -> str:
+    """One line: the time that a profile sums, over how many threads, and what it leaves out."""
+    threads = len(set(profile.selected.thread.tolist()))
+    said = f"{duration(profile.total_ns)} of {profile.weight_clock} time"
+    parts = [
+        f"{said} summed over {threads} threads (thread-seconds)" if threads > 1 else said,
+        counted(len(profile.selected), "sample"),
+    ]
+    if profile.excluded_ns:
+        parts.append(f"{duration(profile.excluded_ns)} in other states left out")
+    if profile.rehomed_ns:
+        parts.append(f"{duration(profile.rehomed_ns)} moved to the nearest caller shown")
+    if profile.unobserved_ns:
+        parts.append(f"{duration(profile.unobserved_ns)} unobserved")
+    return ", ".join(parts)

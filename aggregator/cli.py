@@ -1,0 +1,221 @@
+"""``flamespan report | tree | export | info``: questions asked on the command line.
+
+Machines get CSV and JSON from here. What people read is drawn by the viewer's terminal module,
+found by its name like an export format: the aggregator itself never needs the viewer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any, TextIO
+
+import pandas as pd
+
+from flamespan.aggregator import exporting, options
+from flamespan.aggregator.exporting.json import plain, records
+from flamespan.aggregator.profile import Profile
+from flamespan.profiler.errors import UsageError
+
+_TERMINAL = "flamespan.viewer.terminal"
+
+_LIMIT = 30
+"""Rows that a table for people has unless ``--limit`` says otherwise."""
+
+QUESTIONS: dict[str, Callable[[Profile, bool], pd.DataFrame]] = {
+    "function": lambda profile, _: profile.functions(),
+    "line": lambda profile, _: profile.lines(),
+    "module": lambda profile, _: profile.modules(),
+    "thread": lambda profile, _: profile.threads(),
+    "transaction": lambda profile, each: profile.transactions(instances=each),
+    "span": lambda profile, each: profile.spans(instances=each),
+    "gap": lambda profile, _: profile.gaps(),
+    "op": lambda profile, _: profile.op_breakdown(),
+}
+"""What ``report --by`` can be; the second argument asks for each transaction or span."""
+
+FORMATS = ("table", "csv", "json", "markdown")
+
+
+def report_parser(parser: argparse.ArgumentParser) -> None:
+    """Options of ``flamespan report``."""
+    options.add_options(parser)
+    table = parser.add_argument_group("the table")
+    table.add_argument("--by", metavar="WHAT", default="function", help=", ".join(QUESTIONS))
+    table.add_argument("--instances", action="store_true", help="each transaction or span")
+    table.add_argument("--match", metavar="REGEX", help="only rows whose name matches")
+    table.add_argument("--sort", metavar="COLUMN", help="largest first (text: from A)")
+    table.add_argument("--limit", metavar="N", type=int, help=f"rows, 0: all (tables: {_LIMIT})")
+    table.add_argument("--format", metavar="|".join(FORMATS), default="table", help="of the output")
+
+
+def report(args: argparse.Namespace) -> int:
+    """Print one table."""
+    if args.by not in QUESTIONS:
+        raise UsageError(f"--by {args.by!r}: there are {', '.join(QUESTIONS)}")
+    if args.format not in FORMATS:
+        raise UsageError(f"--format {args.format!r}: there are {', '.join(FORMATS)}")
+    match = options.pattern(args.match, "--match") if args.match else None
+    profile = options.chosen(args)
+    table = QUESTIONS[args.by](profile, args.instances)
+    if match:
+        table = _matching(table, match)
+    if args.sort:
+        table = _sorted(table, args.sort)
+    for_people = args.format in ("table", "markdown")
+    limit = args.limit if args.limit is not None else (_LIMIT if for_people else 0)
+    shown = table.head(limit) if limit > 0 else table
+    if for_people:
+        draw = importlib.import_module(_TERMINAL)
+        left = len(table) - len(shown)
+        asked = draw.Question(profile, args.by, args.instances, options.origin_ns(profile), left)
+        if args.format == "markdown":
+            print(draw.markdown(asked, shown), file=_output())
+        else:
+            draw.console(_output()).print(draw.table(asked, shown))
+    elif args.format == "csv":
+        _output().write(shown.to_csv(index=False, lineterminator="\n"))
+    else:
+        said = json.dumps(records(shown), default=plain, ensure_ascii=False, indent=1)
+        print(said, file=_output())
+    return 0
+
+
+def _output() -> TextIO:
+    """The standard output, which no name of a function can break (names may be anything)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return sys.stdout
+
+
+def _matching(table: pd.DataFrame, pattern: re.Pattern[str]) -> pd.DataFrame:
+    """Rows whose function matches (or what else names them, where there is no function)."""
+    names = ("function", "module", "transaction", "op", "thread")
+    column = next(name for name in names if name in table)
+    found = [bool(pattern.search(name)) for name in table[column]]
+    return table[found]
+
+
+def _sorted(table: pd.DataFrame, asked: str) -> pd.DataFrame:
+    name = next((name for name in (asked, f"{asked}_ns", f"{asked}_share") if name in table), None)
+    if name is None:
+        raise UsageError(f"--sort {asked!r}: this table has {', '.join(table.columns)}")
+    rising = not pd.api.types.is_numeric_dtype(table[name])
+    return table.sort_values(name, ascending=rising, kind="stable", ignore_index=True)
+
+
+def tree_parser(parser: argparse.ArgumentParser) -> None:
+    """Options of ``flamespan tree``."""
+    options.add_options(parser)
+    shape = parser.add_argument_group("the tree")
+    shape.add_argument(
+        "--bottom-up", action="store_true", help="from functions with self time to their callers"
+    )
+    shape.add_argument(
+        "--min-share", metavar="SHARE", default="1%", help="leave out less than this (1%% or 0.01)"
+    )
+    shape.add_argument("--depth", metavar="N", type=int, help="levels to show")
+
+
+def tree(args: argparse.Namespace) -> int:
+    """Print the call tree."""
+    least = _share(args.min_share)
+    if args.depth is not None and args.depth < 1:
+        raise UsageError(f"--depth {args.depth}: must be 1 or more")
+    profile = options.chosen(args)
+    draw = importlib.import_module(_TERMINAL)
+    calls = profile.tree("bottom-up" if args.bottom_up else "top-down")
+    draw.console(_output()).print(draw.tree(profile, calls, least, args.depth))
+    return 0
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text.rstrip("% ")) / (100 if "%" in text else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError(f"--min-share {text!r}: write a share as 1% or 0.01")
+    return share
+
+
+def export_parser(parser: argparse.ArgumentParser) -> None:
+    """Options of ``flamespan export``."""
+    said = "\n".join(f"  {name:11} {how.description}" for name, how in exporting.FORMATS.items())
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"formats:\n{said}"
+    options.add_options(parser)
+    out = parser.add_argument_group("the file")
+    out.add_argument("-f", "--format", metavar="NAME", help="if the file's name does not tell")
+    out.add_argument(
+        "-o", "--output", metavar="FILE", help="file or folder; - for the standard output"
+    )
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write one file and say where."""
+    name = args.format or (exporting.guess(args.output) if args.output else None)
+    if name is None:
+        known = ", ".join(exporting.FORMATS)
+        raise UsageError(f"which format? name one with -f: {known}")
+    how = exporting.named(name)
+    profile = options.chosen(args)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        if args.output == "-":
+            _to_standard_output(profile, name)
+        else:
+            path = output_path(args.output, profile, how.suffix)
+            exporting.export(profile, name, path)
+            print(f"wrote {path} ({name}, {os.path.getsize(path):,} bytes)")
+    for warning in said:
+        print(f"flamespan: {warning.message}", file=sys.stderr)
+    return 0
+
+
+def _to_standard_output(profile: Profile, name: str) -> None:
+    if exporting.named(name).binary:
+        exporting.write(profile, name, sys.stdout.buffer)
+        return
+    text = io.StringIO()
+    exporting.write(profile, name, text)
+    # The formats are UTF-8 whatever the terminal is.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.getvalue().encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
+
+
+def output_path(asked: str | None, profile: Profile, suffix: str) -> str:
+    """The file to write: as asked, or named after the recording (in the folder asked for)."""
+    if asked and not os.path.isdir(asked):
+        return asked
+    name = re.sub(r"[^\w.-]+", "-", exporting.title(profile)).strip("-.") or "recording"
+    return os.path.join(asked or "", f"{name.removesuffix('.fspan')}{suffix}")
+
+
+def info_parser(parser: argparse.ArgumentParser) -> None:
+    """Options of ``flamespan info``."""
+    options.add_options(parser)
+    parser.add_argument("--format", metavar="table|json", default="table", help="of the output")
+
+
+def info(args: argparse.Namespace) -> int:
+    """Say what the recording is and how good it is."""
+    if args.format not in ("table", "json"):
+        raise UsageError(f"--format {args.format!r}: there are table, json")
+    profile = options.chosen(args)
+    facts: dict[str, Any] = profile.info()
+    if args.format == "json":
+        said = json.dumps(facts, default=plain, ensure_ascii=False, indent=1)
+        print(said, file=_output())
+    else:
+        draw = importlib.import_module(_TERMINAL)
+        draw.console(_output()).print(draw.info(facts))
+    return 0

@@ -1,0 +1,146 @@
+"""Command-line options that choose what to look at, and the Profile they choose."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from flamespan.aggregator.load import load
+from flamespan.aggregator.profile import CLOCKS, RECURSION, Profile
+from flamespan.profiler.errors import UsageError
+
+_UNITS_NS = {
+    "ns": 1,
+    "us": 1e3,
+    "µs": 1e3,
+    "ms": 1e6,
+    "s": 1e9,
+    "m": 60e9,
+    "min": 60e9,
+    "h": 3600e9,
+}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zµ]*)\s*\Z")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Where to read from, and every filter and view."""
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="sample files, folders or globs; foreign profiles"
+    )
+    parser.add_argument(
+        "--unit",
+        metavar="TIME",
+        help="what one count of a foreign profile stands for: 10ms for py-spy at 100 Hz",
+    )
+    _add_filters(parser.add_argument_group("what to look at"))
+    _add_views(parser.add_argument_group("how to look at it"))
+
+
+def _add_filters(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--transaction", metavar="NAME", help="a transaction: name, glob or #ID")
+    group.add_argument("--span", metavar="OP", help="spans of this op or description (or glob)")
+    group.add_argument("--thread", metavar="NAME", help="threads of this name or glob")
+    group.add_argument("--process", metavar="PID", type=int, help="one of several processes")
+    group.add_argument(
+        "--between",
+        metavar="T0..T1",
+        help="a stretch of time from the recording's start: 1.5s..3s, 200ms.., ..1m",
+    )
+    group.add_argument(
+        "--states",
+        "--state",
+        metavar="STATES",
+        help="comma-separated: running, gil_wait, idle, gc, awaiting, unknown",
+    )
+    group.add_argument("--all-states", action="store_true", help="idle threads too")
+    inside = group.add_mutually_exclusive_group()
+    inside.add_argument(
+        "--in-transactions", action="store_true", help="only what belongs to a transaction"
+    )
+    inside.add_argument(
+        "--outside-transactions", action="store_true", help="only what belongs to none"
+    )
+
+
+def _add_views(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--clock", metavar="|".join(CLOCKS), default="wall", help="what to sum")
+    side = group.add_mutually_exclusive_group()
+    side.add_argument(
+        "--application", "--app", action="store_true", help="your code: system time to its callers"
+    )
+    side.add_argument("--system", action="store_true", help="libraries, stdlib and runtime only")
+    group.add_argument(
+        "--recursion", metavar="|".join(RECURSION), help="fold a;a;a (direct), a;b;a too (cycles)"
+    )
+
+
+def chosen(args: argparse.Namespace) -> Profile:
+    """Load what ``args`` name and apply their filters and views. Raises FlamespanError."""
+    unit_ns = None if args.unit is None else max(int(duration_ns(args.unit)), 1)
+    return _viewed(_filtered(load(*args.paths, unit_ns=unit_ns), args), args)
+
+
+def _filtered(profile: Profile, args: argparse.Namespace) -> Profile:
+    if args.process is not None:
+        profile = profile.process(args.process)
+    if args.between is not None:
+        profile = profile.between(*_window(profile, args.between))
+    if args.in_transactions:
+        profile = profile.in_transactions()
+    if args.outside_transactions:
+        profile = profile.outside_transactions()
+    if args.transaction is not None:
+        profile = profile.transaction(args.transaction)
+    if args.span is not None:
+        profile = profile.span(args.span)
+    if args.thread is not None:
+        profile = profile.thread(args.thread)
+    if args.states is not None:
+        profile = profile.states(*(name.strip() for name in args.states.split(",")))
+    return profile.all_states() if args.all_states else profile
+
+
+def _viewed(profile: Profile, args: argparse.Namespace) -> Profile:
+    profile = profile.clock(args.clock)
+    if args.application:
+        profile = profile.application_frames()
+    if args.system:
+        profile = profile.system_frames()
+    return profile.collapse_recursion(args.recursion) if args.recursion else profile
+
+
+def origin_ns(profile: Profile) -> int:
+    """When the recording began (unix time): what the times of ``--between`` count from."""
+    return min((process.first_ns for process in profile.processes), default=0)
+
+
+def _window(profile: Profile, text: str) -> tuple[int, int]:
+    first, separator, last = text.partition("..")
+    if not separator:
+        raise UsageError(f"--between {text!r}: write two times with .. between them, as 1.5s..3s")
+    origin = origin_ns(profile)
+    end = max((process.last_ns for process in profile.processes), default=0)
+    return (
+        origin + int(duration_ns(first)) if first.strip() else origin,
+        origin + int(duration_ns(last)) if last.strip() else max(end, origin),
+    )
+
+
+def duration_ns(text: str) -> float:
+    """``1.5s``, ``200ms``, ``2m`` or a number of seconds, as nanoseconds. UsageError else."""
+    match = _DURATION.match(text)
+    if not match or (match[2] or "s") not in _UNITS_NS:
+        units = ", ".join(unit for unit in _UNITS_NS if unit.isascii())
+        raise UsageError(f"{text!r} is no duration: write a number and one of {units}")
+    return float(match[1]) * _UNITS_NS[match[2] or "s"]
+
+
+def pattern(text: str, option: str) -> re.Pattern[str]:
+    """A user's regular expression. UsageError says where it is wrong."""
+    try:
+        return re.compile(text)
+    except re.error as error:
+        place = "" if error.pos is None else f" at position {error.pos}"
+        raise UsageError(
+            f"{option} {text!r} is no regular expression: {error.msg}{place}"
+        ) from None

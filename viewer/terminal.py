@@ -1,0 +1,275 @@
+"""Tables and trees for people: rich in a terminal, plain text in a pipe, Markdown on request.
+
+Nothing here prints: every function gives something that the command's console can.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    Group,
+    JustifyMethod,
+    RenderableType,
+    RenderResult,
+)
+from rich.table import Table
+from rich.text import Text
+
+from flamespan.aggregator import exporting
+from flamespan.aggregator.data import Origin
+from flamespan.aggregator.exporting.json import records
+from flamespan.viewer import words
+from flamespan.viewer.calllines import call_lines
+from flamespan.viewer.factsheet import info
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from flamespan.aggregator.calltree import CallTree
+    from flamespan.aggregator.profile import Profile
+
+__all__ = ["Question", "console", "info", "markdown", "table", "tree"]
+
+_PIPE_WIDTH = 160
+_BAR = 8
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+ORIGIN_STYLE = {"application": "bold", "library": "", "stdlib": "italic", "runtime": "dim italic"}
+
+_COMMON = ("self_ns", "self_share", "total_ns", "total_share", "samples")
+_DURATIONS = ("count", "errors", "total_ns", "mean_ns", "p50_ns", "p95_ns", "max_ns")
+_STATES = ("running_ns", "gil_wait_ns", "idle_ns", "gc_ns", "awaiting_ns", "unknown_ns")
+
+COLUMNS: dict[tuple[str, bool], tuple[str, ...]] = {
+    ("function", False): (*_COMMON, "origin", "function", "place"),
+    ("line", False): (*_COMMON, "origin", "function", "place"),
+    ("module", False): (*_COMMON, "origin", "module"),
+    ("thread", False): ("thread", "pid", "samples", "wall_ns", "cpu_ns", *_STATES),
+    ("transaction", False): ("transaction", "op", *_DURATIONS, "cpu_ns", "waiting_ns", "samples"),
+    ("transaction", True): (
+        *("id", "transaction", "status", "thread", "start_ns", "duration_ns"),
+        *("cpu_ns", "waiting_ns", "samples", "spans"),
+    ),
+    ("span", False): ("exclusive_ns", *_DURATIONS, "samples", "op", "description"),
+    ("span", True): (
+        *("id", "transaction", "status", "start_ns", "duration_ns", "exclusive_ns", "samples"),
+        *("op", "description"),
+    ),
+    ("gap", False): (
+        *("duration_ns", "start_ns", "transaction", "samples", "function_ns", "function", "place"),
+    ),
+    ("op", False): ("share", "exclusive_ns", "spans", "op"),
+}
+"""Columns for people, by question and whether each instance is asked for; CSV has them all."""
+
+_TEXTS = ("function", "place", "origin", "module", "op", "description", "transaction", "status")
+
+_DISPENSABLE = ("origin", "samples", "errors", "total_share", "p50_ns", "waiting_ns", "spans", "op")
+"""Columns that a narrow terminal goes without, the first ones first."""
+
+_TEXT_WIDTH = 28
+"""A column of names is not narrower (where its names are longer) unless nothing else can go."""
+
+_HEADERS = {
+    "place": "where",
+    "pid": "process",
+    "id": "#",
+    "start_ns": "at",
+    "function_ns": "of it",
+    "waiting_ns": "waiting",
+    "gil_wait_ns": "waits for GIL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a table answers: of which profile, by what, and how many rows are not shown."""
+
+    profile: Profile
+    by: str
+    instances: bool
+    origin_ns: int
+    left_out: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that people are shown."""
+        return COLUMNS.get((self.by, self.instances)) or COLUMNS[self.by, False]
+
+
+def console(file: TextIO) -> Console:
+    """A console on ``file``: the terminal's width there, a wide one (or COLUMNS) in a pipe."""
+    if file.isatty():
+        return Console(file=file, highlight=False)
+    width = os.environ.get("COLUMNS", "")
+    return Console(
+        file=file,
+        highlight=False,
+        width=int(width) if width.isdigit() and int(width) else _PIPE_WIDTH,
+        color_system=None,
+    )
+
+
+def table(question: Question, rows: pd.DataFrame) -> RenderableType:
+    """The rows as a table, under a line that says what they are of."""
+    parts: list[RenderableType] = [*preface(question.profile), _Rows(question, rows)]
+    if question.left_out:
+        parts.append(Text(f"and {words.counted(question.left_out, 'row')} more (--limit 0)", "dim"))
+    if not len(rows):
+        parts.append(Text(_nothing(question), "dim"))
+    return Group(*parts)
+
+
+class _Rows:
+    """A table that goes without some columns where the console is too narrow for all."""
+
+    def __init__(self, question: Question, rows: pd.DataFrame) -> None:
+        self._names = _used(question, rows)
+        self._styles = [ORIGIN_STYLE.get(str(row.get("origin")), "") for row in records(rows)]
+        self._cells = {
+            name: [_cell(question, name, row) for row in records(rows)] for name in self._names
+        }
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        names = list(self._names)
+        for name in _DISPENSABLE:
+            if sum(self._width(name) + 2 for name in names) > options.max_width and len(names) > 3:
+                names = [other for other in names if other != name]
+        drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
+        for name in names:
+            justify: JustifyMethod = "left" if _is_text(name) else "right"
+            # Numbers keep their width; names give way.
+            least = None if _is_text(name) else self._width(name)
+            drawn.add_column(header(name), justify=justify, no_wrap=True, min_width=least)
+        for place, style in enumerate(self._styles):
+            drawn.add_row(*(self._cells[name][place] for name in names), style=style)
+        yield drawn
+
+    def _width(self, name: str) -> int:
+        widest = max((cell.cell_len for cell in self._cells[name]), default=0)
+        return max(len(header(name)), min(widest, _TEXT_WIDTH) if _is_text(name) else widest)
+
+
+def markdown(question: Question, rows: pd.DataFrame) -> str:
+    """The rows as a Markdown table."""
+    names = _used(question, rows)
+    lines = [
+        "| " + " | ".join(header(name) for name in names) + " |",
+        "|" + "|".join("---" if _is_text(name) else "---:" for name in names) + "|",
+    ]
+    for row in records(rows):
+        cells = [_plain(question, name, row) for name in names]
+        safe = [" ".join(cell.replace("|", "\\|").replace("<", "&lt;").split()) for cell in cells]
+        lines.append("| " + " | ".join(safe) + " |")
+    return "\n".join(lines)
+
+
+def _used(question: Question, rows: pd.DataFrame) -> list[str]:
+    """Columns that say something: no states nobody was in, no process where there is one."""
+    names = []
+    for name in question.columns:
+        empty = name in _STATES and not rows[name].any()
+        alone = name == "pid" and len(question.profile.processes) < 2
+        if not empty and not alone:
+            names.append(name)
+    return names
+
+
+def _is_text(name: str) -> bool:
+    return name in _TEXTS or name == "thread"
+
+
+def header(name: str) -> str:
+    """A column's heading: its name without the unit, which every value shows."""
+    return _HEADERS.get(name, name.removesuffix("_ns").removesuffix("_share").replace("_", " ")) + (
+        " %" if name.endswith("_share") else ""
+    )
+
+
+def _cell(question: Question, name: str, row: dict[str, Any]) -> Text:
+    text = _plain(question, name, row)
+    if name in ("self_share", "share"):
+        return Text(f"{bar(row[name])} {text:>7}")
+    return Text(text, overflow="ellipsis", no_wrap=True)
+
+
+def _plain(question: Question, name: str, row: dict[str, Any]) -> str:
+    if name == "place":
+        return place(row["file"], row["line"])
+    value = row[name]
+    if name == "start_ns":
+        return "+" + words.duration(value - question.origin_ns)
+    if name.endswith("_ns"):
+        return words.duration(value) if value else "0"
+    if name.endswith("share"):
+        return words.percent(value)
+    if _is_text(name):
+        return " ".join(str(value).split()) or "-"
+    return (
+        words.grouped(value) if isinstance(value, int) and name not in ("pid", "id") else str(value)
+    )
+
+
+def place(file: str, line: int) -> str:
+    """The last two parts of a path, and the line: enough to know it by, short enough to show."""
+    if not file:
+        return ""
+    parts = file.replace("\\", "/").rsplit("/", 2)[-2:]
+    return "/".join(parts) + (f":{line}" if line else "")
+
+
+def bar(share: float) -> str:
+    """A share 0..1 as a bar of eight places, an eighth of one at the finest."""
+    eighths = min(max(round(share * _BAR * 8), 1 if share > 0 else 0), _BAR * 8)
+    full, part = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[part] if part else "")).ljust(_BAR)
+
+
+def preface(profile: Profile) -> list[RenderableType]:
+    """Whose time is summed, and what of it is left out."""
+    return [Text(exporting.title(profile), "bold"), Text(words.about(profile), "dim"), Text()]
+
+
+def _nothing(question: Question) -> str:
+    if question.by == "gap":
+        return "No gap: spans cover the transactions, or there are none."
+    if question.by in ("transaction", "span", "op"):
+        return f"No {question.by}s in this recording or view: see profiler.transaction()."
+    return "No samples here: all threads were idle (--all-states shows them), or nothing matches."
+
+
+def tree(profile: Profile, calls: CallTree, min_share: float, depth: int | None) -> RenderableType:
+    """The call tree, a line a node: total, its share, self time, then the function."""
+    whole = int(calls.total_ns[0]) or 1
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
+    for heading, least in (("total", 10), ("total %", 7), ("self", 10)):
+        drawn.add_column(heading, justify="right", no_wrap=True, min_width=least)
+    drawn.add_column("function", no_wrap=True, overflow="ellipsis", ratio=1)
+    for line in call_lines(calls, min_share, depth):
+        if line.node < 0:
+            gone = f"{line.guide}({words.counted(line.hidden, 'smaller one')})"
+            took = words.duration(line.hidden_ns)
+            drawn.add_row(took, words.percent(line.hidden_ns / whole), "", Text(gone), style="dim")
+            continue
+        total, own = int(calls.total_ns[line.node]), int(calls.self_ns[line.node])
+        drawn.add_row(
+            words.duration(total),
+            words.percent(total / whole),
+            words.duration(own) if own else "",
+            _called(calls, line.node, line.guide),
+        )
+    return Group(*preface(profile), drawn)
+
+
+def _called(calls: CallTree, node: int, guide: str) -> Text:
+    t, function = calls.tables, int(calls.function[node])
+    style = ORIGIN_STYLE[Origin(t.function_origin[function]).label]
+    text = Text(guide, "dim")
+    text.append(" ".join(t.function_name[function].split()), style or "none")
+    text.append(f"  {place(t.function_file[function], int(t.function_line[function]))}", "dim")
+    return text
