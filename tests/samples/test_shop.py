@@ -39,7 +39,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         ("/product/7", 200, "pieces"),
         ("/product/0", 404, "Not Found"),
         ("/products?page=1", 200, "page 2"),
-        ("/categories", 200, "7320 categories"),
+        ("/categories", 200, "10920 categories"),
         ("/cart/5", 200, "with the best discounts"),
         ("/bestsellers", 200, "Bestsellers"),
         ("/recommendations/7", 200, "Like"),

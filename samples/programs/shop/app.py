@@ -43,7 +43,8 @@ def shop() -> Shop:
 def database() -> Database:
     """This request's connection."""
     if "database" not in g:
-        g.database = Database(shop().path)
+        with span("db.connect"):
+            g.database = Database(shop().path)
     connection: Database = g.database
     return connection
 
@@ -51,7 +52,8 @@ def database() -> Database:
 def _close_database(_error: BaseException | None) -> None:
     connection = g.pop("database", None)
     if connection is not None:
-        connection.close()
+        with span("db.close"):
+            connection.close()
 
 
 def render(template: str, **values: object) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,18 +64,17 @@ def products_with_a_query_for_each_one(
 
 def category_children(database: Database) -> Children:
     """All categories by the category above them."""
+    (row,) = database.rows("select json_group_array(json_array(id, parent_id, name)) from category")
     children: Children = {}
-    for row in database.rows("select id, parent_id, name from category"):
-        children.setdefault(row["parent_id"], []).append((row["id"], row["name"]))
+    for category, parent, name in json.loads(row[0]):
+        children.setdefault(parent, []).append((category, name))
     return children
 
 
 def products_by_category(database: Database) -> dict[int, int]:
     """Category id → how many products lie right in it."""
-    rows = database.rows(
-        "select category_id, count(*) as products from product group by category_id"
-    )
-    return {row["category_id"]: row["products"] for row in rows}
+    (row,) = database.rows("select json_group_array(category_id) from product")
+    return Counter(json.loads(row[0]))
 
 
 def category_tree_by_deep_recursion(
@@ -84,7 +85,7 @@ def category_tree_by_deep_recursion(
     depth = 1
     seen: list[str] = []
     for child, name in children.get(category, []):
-        slug = "".join(letter for letter in name.lower() if letter.isalnum())
+        slug = "".join(filter(str.isalnum, name.lower()))
         while slug in seen:
             slug += "-"
         seen.append(slug)

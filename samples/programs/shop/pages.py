@@ -67,7 +67,7 @@ def cart(cart: int) -> str:
 
 @pages.get("/bestsellers")
 def bestsellers() -> str:
-    """The dearest sales."""
+    """The dearest sales of the last days."""
     with span("report", "dearest sales"):
         top = reports.sort_all_sales_holding_the_gil(shop().sales, 20)
     return render("bestsellers.html", sales=top)
@@ -79,7 +79,7 @@ def recommended(product_id: int) -> str:
     found = catalog.product(database(), product_id)
     if found is None:
         abort(404)
-    others = catalog.products(database(), 1_000)
+    others = catalog.products(database(), 250)
     similar = recommendations.score_recommendations_without_a_span(found["description"], others)
     return render("recommendations.html", product=found, similar=similar)
 

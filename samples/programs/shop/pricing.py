@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shop.database import Database
 
-RULES = 16
+RULES = 17
 
 
 @dataclass(frozen=True, slots=True)

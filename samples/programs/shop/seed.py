@@ -12,7 +12,7 @@ REVIEWS = 18_000
 SALES = 280_000
 SPINE = 120
 """How deep the category tree is."""
-LEAVES = 60
+LEAVES = 90
 """How many more categories hang below each one of the spine."""
 
 Sale = tuple[int, int, float]

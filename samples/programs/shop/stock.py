@@ -14,7 +14,9 @@ _stock_lock = threading.Lock()
 
 def reserve_under_one_big_lock(database: Database, product_id: int, pieces: int) -> int:
     """Pay for and reserve ``pieces``; the purchase's id. Trouble: buyers queue for the lock."""
-    with _stock_lock:  # the line on which the others wait
+    with span("lock.acquire", "stock"):
+        _stock_lock.acquire()
+    try:
         charge_card()
         database.write(
             "update stock set pieces = pieces - ? where product_id = ?", pieces, product_id
@@ -22,6 +24,8 @@ def reserve_under_one_big_lock(database: Database, product_id: int, pieces: int)
         return database.write(
             "insert into purchase values (null, ?, ?, 'reserved')", product_id, pieces
         )
+    finally:
+        _stock_lock.release()
 
 
 def charge_card() -> None:
