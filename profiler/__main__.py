@@ -1,4 +1,4 @@
-"""The ``flamespan`` command: finds the command's module, turns errors into one line and a code."""
+"""The command line: finds the command, and turns what goes wrong into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -8,68 +8,76 @@ import os
 import sys
 from collections.abc import Sequence
 
-from flamespan.profiler.errors import FlamespanError
+from flamespan.profiler.errors import FlamespanError, UsageError
 
-# Names only: what a command needs is imported when it is asked for.
 COMMANDS = {
-    "run": ("flamespan.profiler.cli", "record and run a program"),
-    "report": ("flamespan.aggregator.cli", "tables: functions, lines, transactions, spans, gaps"),
-    "tree": ("flamespan.aggregator.cli", "call tree, top-down or bottom-up"),
-    "export": ("flamespan.aggregator.cli", "write speedscope, collapsed, SVG, HTML, CSV, JSON"),
+    "run": ("flamespan.profiler.cli", "record a program from its first line to its last"),
+    "report": ("flamespan.aggregator.cli", "tables of where the time went"),
+    "tree": ("flamespan.aggregator.cli", "the call tree, top-down or bottom-up"),
+    "export": ("flamespan.aggregator.cli", "write a profile for another tool: speedscope, SVG, …"),
     "info": ("flamespan.aggregator.cli", "what a recording is and how good it is"),
-    "view": ("flamespan.viewer.cli", "the page, in a browser"),
-    "plot": ("flamespan.viewer.cli", "pictures by matplotlib"),
+    "view": ("flamespan.viewer.cli", "look at a profile in the browser"),
+    "plot": ("flamespan.viewer.cli", "draw a profile into a picture"),
 }
-
-_EXTRAS = {"matplotlib": "plot", "pyarrow": "arrow", "py_spy": "attach"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code (0 done, 1 the answer is no, 2 mend it)."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    command = arguments[0] if arguments else ""
-    if command not in COMMANDS:
-        return _no_command(command)
+    """Run one command; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        module = importlib.import_module(COMMANDS[command][0])
-        parser = argparse.ArgumentParser(
-            prog=f"flamespan {command}", description=COMMANDS[command][1]
-        )
-        getattr(module, f"{command}_parser")(parser)
-        return int(getattr(module, command)(parser.parse_args(arguments[1:])))
+        return _dispatch(given)
     except FlamespanError as error:
-        print(f"flamespan: {error}", file=sys.stderr)
+        _say(str(error))
         return error.exit_code
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
+        missing = (error.name or "").partition(".")[0]
+        if not missing or missing == "flamespan":
             raise
-        print(
-            f'flamespan: this needs {error.name}: pip install "flamespan[{extra}]"', file=sys.stderr
-        )
+        _say(f"this needs {missing}, which is not installed: pip install {missing}")
         return 2
     except BrokenPipeError:
-        # The reader of our output has gone (head, less): no more to say, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Whoever read our output has seen enough. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 130
 
 
-def _no_command(word: str) -> int:
-    usage = ["usage: flamespan COMMAND …   (flamespan COMMAND --help tells more)", ""]
-    usage += [f"  {name:8} {what}" for name, (_, what) in COMMANDS.items()]
-    if word in ("-h", "--help", "help"):
-        print("\n".join(usage))
-        return 0
-    if word in ("-V", "--version"):
-        from flamespan.profiler.environment import version
+def _dispatch(given: list[str]) -> int:
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(_usage())
+        return 0 if given else 2
+    name = given[0]
+    if name == "--version":
+        from flamespan.profiler.environment import version  # noqa: PLC0415 - slow to load
 
-        print(f"flamespan {version()}")
+        print(f"flamespan {version()}".rstrip())
         return 0
-    trouble = f"flamespan: no command {word!r}\n" if word else ""
-    print(trouble + "\n".join(usage), file=sys.stderr)
-    return 2
+    if name not in COMMANDS:
+        raise UsageError(f"no command {name!r}; there are: {', '.join(COMMANDS)}")
+    home, summary = COMMANDS[name]
+    module = importlib.import_module(home)
+    parser = argparse.ArgumentParser(
+        prog=f"flamespan {name}",
+        description=summary[0].upper() + summary[1:] + ".",
+        allow_abbrev=False,
+    )
+    getattr(module, f"{name}_parser")(parser)
+    code: int = getattr(module, name)(parser.parse_args(given[1:]))
+    sys.stdout.flush()
+    return code
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    rows = [f"  {name:<{width}}  {summary}" for name, (_, summary) in COMMANDS.items()]
+    return "\n".join(
+        ["usage: flamespan COMMAND …", "", *rows, "", "flamespan COMMAND --help tells more."]
+    )
+
+
+def _say(what: str) -> None:
+    print(f"flamespan: {what}", file=sys.stderr)
 
 
 if __name__ == "__main__":

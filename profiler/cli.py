@@ -1,4 +1,4 @@
-"""``flamespan run``: record a program that knows nothing of flamespan."""
+"""`flamespan run`: records a program, whose exit code and output stay as they would be."""
 
 from __future__ import annotations
 
@@ -7,66 +7,114 @@ import atexit
 import os
 import signal
 import sys
+from collections.abc import Callable
 
-from flamespan.profiler import session
+from flamespan.profiler import launch, session
 from flamespan.profiler.errors import UsageError
-from flamespan.profiler.launch import Program
+
+_EPILOG = """\
+Everything after the script (or after -m MODULE, -c CODE) is the program's own.
+Look at the result with: flamespan report profiles/
+"""
 
 
 def run_parser(parser: argparse.ArgumentParser) -> None:
-    """Options of ``flamespan run``; all that follows the program is the program's."""
-    parser.usage = (
-        "flamespan run [options] script.py [args …]\n"
-        "       flamespan run [options] -m module [args …]\n"
-        "       flamespan run [options] -c code [args …]"
-    )
+    """The options of ``flamespan run``."""
+    parser.usage = "%(prog)s [options] (SCRIPT | -m MODULE | -c CODE) [arguments]"
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("-o", "--output", metavar="DIRECTORY", default="profiles", help="folder of the sample file")
-    add("--rate", metavar="HZ", type=float, default=100, help="samples a second (default 100)")
-    add("--service", help="name of the program (default: its own)")
-    add("--release", help="version of the program")
-    add("--environment", help="production, staging, …")
-    add("-q", "--quiet", action="store_true", help="do not say where the file lies")
-    add("-m", dest="module", nargs=argparse.REMAINDER, help="run a module, as python -m")
-    add("-c", dest="code", nargs=argparse.REMAINDER, help="run code, as python -c")
-    add("program", nargs=argparse.REMAINDER, help="script and its arguments")
+    add("-o", "--output", metavar="DIRECTORY", default="profiles", help="default: profiles")
+    add("--rate", metavar="HZ", type=float, default=100, help="samples a second; default: 100")
+    add("--service", help="what the program is called in reports; default: the script's name")
+    add("--release", help="its version, for comparisons")
+    add("--environment", help="where it runs (production, …)")
+    add("--engine", default="auto", help="auto, python")
+    add("-q", "--quiet", action="store_true", help="do not say where the recording is")
+    add("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="run a module")
+    add("-c", dest="code", nargs=argparse.REMAINDER, metavar="CODE", help="run this text")
+    add("script", nargs=argparse.REMAINDER, metavar="SCRIPT", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the program as python would, recording it; its exit code is ours."""
-    program = Program.of(args.module, args.code, args.program)
-    if program is None:
-        raise UsageError("no program: give a script, -m module or -c code")
-    program.check()
-    if not args.quiet:
-        # Registered before the recording's own exit handler, so it runs after it.
-        atexit.register(_say_where, args.output, os.getpid())
-    program.prepare()
-    session.start(
+    """Record a program. Its exit code is ours; without a program there is nothing to do."""
+    execute, service = _prepare(args)
+    last = _LastWords(args.output, args.quiet)
+    # Before the recording's own handler, so that it runs after it: the file is closed by then.
+    atexit.register(last.say)
+    last.profiler = session.start(
         args.output,
         args.rate,
-        service=args.service or program.name,
+        service=args.service or service,
         release=args.release,
         environment=args.environment,
+        engine=args.engine,
     )
-    code = program.run()
-    if code == -signal.SIGINT:
-        session.stop()
-        _die_of_interrupt()
-    return code
+    try:
+        execute()
+    except SystemExit:
+        raise
+    except BaseException as error:
+        trace = launch.own_traceback(error.__traceback__)
+        _report(error.with_traceback(trace))
+        last.interrupted = isinstance(error, KeyboardInterrupt)
+        return 1
+    return 0
 
 
-def _say_where(directory: str, pid: int) -> None:
-    if os.getpid() != pid:  # a forked child that ends the ordinary way
-        return
-    print(
-        f"flamespan: recorded into {directory}; look at it with: flamespan report {directory}",
-        file=sys.stderr,
+def _prepare(args: argparse.Namespace) -> tuple[Callable[[], None], str | None]:
+    """What runs the program, and what to call it if its file does not say."""
+    if args.module is not None:
+        # Given as -mNAME, argparse hands over the rest as if it were a script's.
+        name, *rest = [*args.module, *args.script] or [""]
+        if not name:
+            raise UsageError("-m needs the name of a module")
+        return launch.prepare_module(name, rest), name.rpartition(".")[2]
+    if args.code is not None:
+        given = [*args.code, *args.script]
+        if not given:
+            raise UsageError("-c needs the program's text")
+        return launch.prepare_code(given[0], given[1:]), None
+    given = args.script[1:] if args.script[:1] == ["--"] else args.script
+    if not given:
+        raise UsageError("nothing to run: give a script, -m MODULE or -c CODE")
+    return launch.prepare_script(given[0], given[1:]), None
+
+
+def _report(error: BaseException) -> None:
+    """What the interpreter does with an exception that nobody caught."""
+    sys.last_type, sys.last_value, sys.last_traceback = (
+        type(error),
+        error,
+        error.__traceback__,
     )
+    sys.excepthook(type(error), error, error.__traceback__)
 
 
-def _die_of_interrupt() -> None:
-    """End by the signal itself, as python does, so that a shell knows it was Ctrl-C."""
-    sys.stdout.flush()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGINT)
+class _LastWords:
+    """Says at the very end where the recording is; hands an interrupt on to who waits for us."""
+
+    def __init__(self, directory: str, quiet: bool) -> None:
+        self._directory = directory
+        self._quiet = quiet
+        self._pid = os.getpid()
+        self.profiler: session.Profiler | None = None
+        self.interrupted = False
+
+    def say(self) -> None:
+        """Registered to run after everything else at exit."""
+        if self.profiler is None or os.getpid() != self._pid:
+            return
+        if not self._quiet and self.profiler.path is not None:
+            sys.stdout.flush()
+            print(
+                f"flamespan: recorded {self.profiler.path}; "
+                f"look at it with: flamespan report {self._directory}",
+                file=sys.stderr,
+            )
+        if self.interrupted and os.name == "posix":
+            # As python does: whoever waits for us shall see that a signal ended this.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)

@@ -1,142 +1,115 @@
-"""Runs a program inside this interpreter by python's own rules: argv, sys.path, __main__, exit code."""
+"""Runs a program as ``python`` itself would, so that it cannot tell the difference."""
 
 from __future__ import annotations
 
-import builtins
 import importlib.machinery
+import importlib.util
+import io
+import marshal
 import os
 import runpy
-import signal
 import sys
-import types
+import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from types import CodeType, ModuleType, TracebackType
+from typing import Any
 
 from flamespan.profiler.errors import UsageError
 
+OURS = __file__
+"""Frames of this file, and what lies between them and the root, are not the program's."""
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What to run: a ``kind`` ("script", "module", "code"), its ``target`` and arguments."""
-
-    kind: str
-    target: str
-    arguments: Sequence[str]
-
-    @classmethod
-    def of(
-        cls, module: Sequence[str] | None, code: Sequence[str] | None, script: Sequence[str]
-    ) -> Program | None:
-        """From the words of the command line; None where there is no program among them."""
-        for kind, words in (("module", module), ("code", code)):
-            if words:
-                return cls(kind, words[0], [*words[1:], *script])
-        words = list(script[1:] if script and script[0] == "--" else script)
-        return cls("script", words[0], words[1:]) if words else None
-
-    @property
-    def name(self) -> str:
-        """A name for the recording: the script's or the module's own."""
-        if self.kind == "code":
-            return "python"
-        if self.kind == "module":
-            return self.target
-        path = os.path.abspath(self.target)
-        stem = os.path.splitext(os.path.basename(path))[0]
-        return os.path.basename(os.path.dirname(path)) if stem == "__main__" else stem
-
-    def check(self) -> None:
-        """UsageError where a script cannot be opened, in python's own words."""
-        if self.kind != "script" or os.path.isdir(self.target):
-            return
-        try:
-            with open(self.target, "rb"):
-                pass
-        except OSError as error:
-            reason = f"[Errno {error.errno}] {error.strerror}"
-            raise UsageError(
-                f"can't open file {os.path.abspath(self.target)!r}: {reason}"
-            ) from None
-
-    def prepare(self) -> None:
-        """Set sys.argv, sys.path[0] and a fresh ``__main__`` as python would."""
-        main = types.ModuleType("__main__")
-        main.__dict__["__builtins__"] = builtins
-        sys.modules["__main__"] = main
-        first = {"script": self.target, "module": "-m", "code": "-c"}[self.kind]
-        sys.argv = [first, *self.arguments]
-        if not getattr(sys.flags, "safe_path", False):
-            # Our own entry stands in front: the folder of the flamespan command.
-            sys.path[0] = self._first_path()
-
-    def _first_path(self) -> str:
-        if self.kind != "script":
-            return os.getcwd() if self.kind == "module" else ""
-        if os.path.isdir(self.target):
-            return self.target
-        return os.path.dirname(os.path.realpath(self.target))
-
-    def run(self) -> int:
-        """Run to the end; the exit code, ``-SIGINT`` for an unhandled KeyboardInterrupt."""
-        step: Callable[[], None] = {
-            "script": self._run_script,
-            "module": self._run_module,
-            "code": self._run_code,
-        }[self.kind]
-        try:
-            step()
-        except SystemExit as end:
-            return _exit_code(end.code)
-        except BaseException as error:
-            _show(error)
-            return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
-        return 0
-
-    def _run_script(self) -> None:
-        path = os.path.abspath(self.target)
-        if os.path.isdir(path) or _is_archive(path):
-            runpy.run_path(self.target, run_name="__main__")
-            return
-        main = sys.modules["__main__"]
-        loader = importlib.machinery.SourceFileLoader("__main__", path)
-        main.__file__ = path
-        main.__loader__ = loader
-        main.__dict__["__cached__"] = None
-        with open(path, "rb") as file:
-            code = compile(file.read(), path, "exec", dont_inherit=True)
-        exec(code, main.__dict__)
-
-    def _run_module(self) -> None:
-        # What ``python -m`` itself calls; run_module would take __main__ away at the end.
-        runpy._run_module_as_main(self.target)  # type: ignore[attr-defined]
-
-    def _run_code(self) -> None:
-        code = compile(self.target + "\n", "<string>", "exec", dont_inherit=True)
-        exec(code, sys.modules["__main__"].__dict__)
+MACHINERY = (OURS, "<frozen runpy>", runpy.__file__)
+"""Files whose frames, right after ours, belong to how a program is started."""
 
 
-def _is_archive(path: str) -> bool:
-    with open(path, "rb") as file:
-        if file.read(4) == b"PK\x03\x04":
-            return True
-    return path.endswith((".pyc", ".pyz", ".zip"))
+def prepare_script(path: str, arguments: Sequence[str]) -> Callable[[], None]:
+    """Get ``path`` ready to run: a script, compiled script, or folder or zip with a ``__main__``.
+
+    Sets ``sys.argv``, ``sys.path[0]`` and a fresh ``__main__``. Returns what runs it.
+    Raises UsageError where there is nothing to run.
+    """
+    if os.path.isdir(path) or _is_zip(path):
+        return _prepare_container(path, arguments)
+    code = _reader(path)
+    main = _fresh_main(path, arguments, os.path.dirname(os.path.realpath(path)))
+    main.__file__ = os.path.abspath(path)
+    main.__dict__["__cached__"] = None
+    loader = importlib.machinery.SourceFileLoader("__main__", path)
+    main.__loader__ = loader
+    return lambda: _execute(code(), main.__dict__)
 
 
-def _exit_code(code: object) -> int:
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code
-    print(code, file=sys.stderr)
-    return 1
+def prepare_module(name: str, arguments: Sequence[str]) -> Callable[[], None]:
+    """Get ``python -m name`` ready to run; see ``prepare_script``."""
+    _fresh_main("-m", arguments, os.getcwd())
+    run: Any = runpy._run_module_as_main  # type: ignore[attr-defined]
+    return lambda: _call(run, name)
 
 
-def _show(error: BaseException) -> None:
-    """Report an exception as python does, beginning with the program's own frames."""
-    trace = error.__traceback__
-    ours = (__file__, runpy.__file__, "<frozen runpy>")
-    while trace is not None and trace.tb_frame.f_code.co_filename in ours:
-        trace = trace.tb_next
-    error.__traceback__ = trace
-    sys.stdout.flush()
-    sys.excepthook(type(error), error, trace)
+def prepare_code(text: str, arguments: Sequence[str]) -> Callable[[], None]:
+    """Get ``python -c text`` ready to run; see ``prepare_script``."""
+    main = _fresh_main("-c", arguments, "")
+    return lambda: _execute(compile(text, "<string>", "exec", dont_inherit=True), main.__dict__)
+
+
+def own_traceback(trace: TracebackType | None) -> TracebackType | None:
+    """The part of a traceback that is the program's: without how it was started."""
+    rest, last = trace, None
+    while rest is not None:
+        if rest.tb_frame.f_code.co_filename == OURS:
+            last = rest
+        rest = rest.tb_next
+    rest = trace if last is None else last.tb_next
+    while rest is not None and rest.tb_frame.f_code.co_filename in MACHINERY:
+        rest = rest.tb_next
+    return rest
+
+
+def _execute(code: CodeType, namespace: dict[str, Any]) -> None:
+    exec(code, namespace)
+
+
+def _call(run: Callable[..., object], *arguments: object) -> None:
+    run(*arguments)
+
+
+def _fresh_main(argv0: str, arguments: Sequence[str], path0: str) -> ModuleType:
+    sys.argv[:] = [argv0, *arguments]
+    if not sys.flags.safe_path:
+        sys.path[0] = path0
+    main = ModuleType("__main__")
+    main.__dict__.update(__builtins__=sys.modules["builtins"], __annotations__={})
+    sys.modules["__main__"] = main
+    return main
+
+
+def _is_zip(path: str) -> bool:
+    return os.path.isfile(path) and zipfile.is_zipfile(path)
+
+
+def _prepare_container(path: str, arguments: Sequence[str]) -> Callable[[], None]:
+    finder = importlib.machinery.PathFinder
+    if finder.find_spec("__main__", [path]) is None:
+        raise UsageError(f"can't find '__main__' module in {os.path.abspath(path)!r}", 1)
+    # Python puts the container itself on the path, with or without -P.
+    _fresh_main(path, arguments, path)
+    if sys.flags.safe_path:
+        sys.path.insert(0, path)
+    run: Any = runpy._run_module_as_main  # type: ignore[attr-defined]
+    return lambda: _call(run, "__main__", False)
+
+
+def _reader(path: str) -> Callable[[], CodeType]:
+    """What gives the code of a script; compiling is left to the run, whose errors it can have."""
+    place = os.path.abspath(path)
+    try:
+        with io.open_code(place) as file:
+            data = file.read()
+    except OSError as error:
+        raise UsageError(
+            f"can't open file {place!r}: [Errno {error.errno}] {error.strerror}"
+        ) from error
+    if data[:4] == importlib.util.MAGIC_NUMBER:
+        return lambda: marshal.loads(data[16:])
+    return lambda: compile(data, place, "exec", dont_inherit=True)

@@ -144,10 +144,8 @@ class Recorder:
         if now_s < self._retry_at_s and not last:
             self._drop()
             return False
-        if last and self._part == 0 and not self._retry_at_s:
-            # A child process that ends before its first flush: worth a file if it has something.
-            if self._engine.stats().passes == 0:
-                return False
+        if last and self._part == 0 and self._engine.stats().passes == 0:
+            return False  # a child process that ended before it was ever looked at
         self.open()
         return True
 

@@ -194,6 +194,7 @@ class Scope:
         return -1
 
     def __call__(self, function: F) -> F:
+        """Decorate ``function``: a span per call."""
         return cast("F", wrapping.wrap(function, self.again))
 
     def again(self) -> Scope:

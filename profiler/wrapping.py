@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def wrap(function: Callable[..., Any], scope: Callable[[], Scope]) -> Callable[..., Any]:
     """``function`` with a fresh ``scope()`` around each call."""
     if isinstance(function, (classmethod, staticmethod)):
-        return type(function)(wrap(function.__func__, scope))  # type: ignore[return-value]
+        return type(function)(wrap(function.__func__, scope))
     if inspect.isasyncgenfunction(function):
         return _async_generator(function, scope)
     if inspect.iscoroutinefunction(function):
@@ -44,7 +44,7 @@ class _Steps:
     """
 
     def __init__(self, scope: Scope) -> None:
-        from flamespan.profiler import spans
+        from flamespan.profiler import spans  # noqa: PLC0415 - it imports this module
 
         self._spans = spans
         self._span = scope.begin()

@@ -68,7 +68,7 @@ def choose(name: str = "auto", max_depth: tuple[int, int] = MAX_DEPTH) -> tuple[
     """
     if name not in ("auto", "python"):
         raise UsageError(f"no engine called {name!r} here: use engine='python' or engine='auto'")
-    from flamespan.profiler.engine.python import PythonEngine
+    from flamespan.profiler.engine.python import PythonEngine  # noqa: PLC0415 - loaded where chosen
 
     reason = "asked for" if name == "python" else "the only engine of this version"
     return PythonEngine(max_depth), reason

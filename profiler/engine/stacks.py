@@ -12,6 +12,7 @@ from itertools import count
 from types import CodeType, FrameType
 from typing import NamedTuple
 
+from flamespan.profiler import launch
 from flamespan.profiler.engine.leaf import OTHER, leaf_kind
 from flamespan.profiler.model import Definitions, Flag, Function
 
@@ -20,6 +21,9 @@ MAX_WALK = 20_000
 
 MAX_SEEN = 4_000
 """Whole stacks remembered by their addresses (about 2 kB each at depth 30)."""
+
+_LAUNCH_DEPTH = 12
+"""Frames from the root among which those of ``flamespan run`` are looked for."""
 
 _TRUNCATED, _TORN = int(Flag.TRUNCATED), int(Flag.TORN)
 _Places = tuple[tuple[int, ...], tuple[int, ...]]
@@ -130,6 +134,7 @@ class StackNumbers:
         omitted: int,
     ) -> Seen:
         stack, flags, leaf = 0, 0, OTHER
+        _strip_launch(root_codes if omitted else codes, root_lines if omitted else lines)
         for code, line in zip(reversed(root_codes), reversed(root_lines), strict=True):
             stack = self._node(stack, self._place(code, line)[0])
         if omitted:
@@ -192,6 +197,19 @@ class StackNumbers:
             self._codes.pop(address, None)
         self._places = {key: place for key, place in self._places.items() if key[0] not in dead}
         self._seen.clear()
+
+
+def _strip_launch(codes: list[CodeType], lines: list[int]) -> None:
+    """Take out the root frames by which ``flamespan run`` started the program."""
+    for place in range(len(codes) - 1, -1, -1):
+        if codes[place].co_filename == launch.OURS:
+            first = place
+            while first and codes[first - 1].co_filename in launch.MACHINERY:
+                first -= 1
+            del codes[first:], lines[first:]
+            return
+        if place < len(codes) - _LAUNCH_DEPTH:
+            return
 
 
 def line_of(code: CodeType, lasti: int) -> int:
