@@ -8,7 +8,7 @@ import html
 import re
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from flamespan.viewer.pagedata import page_data
 
@@ -43,6 +43,11 @@ MODULES = (
 
 _IMPORT = re.compile(r'^import\s[^;]*?\sfrom\s"\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export\s+(?=(?:async\s+)?(?:function|class|const|let)\b)", re.MULTILINE)
+
+
+def write(profile: Profile, file: TextIO) -> None:
+    """Write the page to ``file``: what ``flamespan export -f html`` does."""
+    file.write(render_html(profile))
 
 
 def render_html(profile: Profile, *, title: str = "") -> str:

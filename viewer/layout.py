@@ -7,7 +7,7 @@ box lies within the box below which it hangs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from flamespan.aggregator.stacktree import Ids, Ints, by_level
 if TYPE_CHECKING:
     from flamespan.aggregator.calltree import CallTree
     from flamespan.aggregator.timeline import ThreadTimeline, Timelines
+
+_T = TypeVar("_T", bound=np.generic)
 
 Floats = npt.NDArray[np.float64]
 
@@ -156,4 +158,39 @@ def time_order(lines: Timelines, line: ThreadTimeline) -> Boxes:
         self_ns=self_ns,
         node=np.full(len(rows), -1, np.int32),
         count=np.ones(len(rows), np.int32),
+    )
+
+
+def coarse(boxes: Boxes, columns: int) -> Boxes:
+    """Boxes narrower than one of ``columns`` stretches of x, those of one stretch and row as one.
+
+    Each such group is drawn from its first to its last box as the function that has most of it.
+    """
+    width = boxes.x1 - boxes.x0
+    narrow = np.flatnonzero(width * columns < 1)
+    if not len(narrow):
+        return boxes
+    column = ((boxes.x0 + boxes.x1)[narrow] / 2 * columns).astype(np.int64)
+    cell = boxes.depth[narrow].astype(np.int64) * (columns + 1) + column
+    # Within a cell the widest last, so that it is the one that a dictionary would keep.
+    order = np.lexsort((width[narrow], cell))
+    narrow, cell = narrow[order], cell[order]
+    first = np.flatnonzero(np.r_[True, cell[1:] != cell[:-1]])
+    last = np.r_[first[1:], len(cell)] - 1
+    wide = np.flatnonzero(width * columns >= 1)
+    widest = narrow[last]
+
+    def joined(kept: npt.NDArray[_T], of_groups: npt.NDArray[_T]) -> npt.NDArray[_T]:
+        return np.concatenate([kept[wide], of_groups])
+
+    return Boxes(
+        depth=joined(boxes.depth, boxes.depth[widest]),
+        x0=joined(boxes.x0, np.minimum.reduceat(boxes.x0[narrow], first)),
+        x1=joined(boxes.x1, np.maximum.reduceat(boxes.x1[narrow], first)),
+        function=joined(boxes.function, boxes.function[widest]),
+        total_ns=joined(boxes.total_ns, np.add.reduceat(boxes.total_ns[narrow], first)),
+        self_ns=joined(boxes.self_ns, np.add.reduceat(boxes.self_ns[narrow], first)),
+        node=joined(boxes.node, np.full(len(first), -1, np.int32)),
+        count=joined(boxes.count, np.add.reduceat(boxes.count[narrow], first)),
+        left_out=boxes.left_out,
     )

@@ -14,6 +14,7 @@ import warnings
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from flamespan.aggregator.exporting.landing import land
 from flamespan.profiler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,37 +91,8 @@ def export(profile: Profile, format: str, path: str | os.PathLike[str]) -> None:
 
     Raises UsageError for an unknown format or a path that cannot be written.
     """
-    how = named(format)
-    path = os.path.realpath(path)
-    if os.path.isdir(path):
-        raise UsageError(f"{path}: is a folder; name the file to write")
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            with _open(path, how) as file:
-                write(profile, format, file)
-        else:
-            _land(profile, format, path)
-    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _land(profile: Profile, format: str, path: str) -> None:  # noqa: A002
-    beside = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.tmp")
-    try:
-        with _open(beside, FORMATS[format]) as file:
-            write(profile, format, file)
-        os.replace(beside, path)
-    except BaseException:
-        # The half-written file is of no use; the error that stopped it is what matters.
-        if os.path.exists(beside):
-            os.unlink(beside)
-        raise
-
-
-def _open(path: str, how: Format) -> IO[Any]:
-    if how.binary:
-        return open(path, "wb")
-    return open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n")
+    binary = named(format).binary
+    land(path, lambda file: write(profile, format, file), binary=binary)
 
 
 def title(profile: Profile) -> str:

@@ -1,0 +1,91 @@
+"""``flamespan view | plot``: the page, speedscope and pictures on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+
+from flamespan.aggregator import options
+from flamespan.aggregator.cli import output_path
+from flamespan.aggregator.exporting import landing
+from flamespan.profiler.errors import UsageError
+from flamespan.viewer import plots, speedscope
+from flamespan.viewer.server import serve
+
+PLOTS = ("flamegraph", "timeline", "self-time")
+_SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def view_parser(parser: argparse.ArgumentParser) -> None:
+    """Options of ``flamespan view``."""
+    options.add_options(parser)
+    how = parser.add_argument_group("the viewer")
+    how.add_argument("--no-open", action="store_true", help="do not open a browser")
+    how.add_argument("--port", type=int, default=0, help="of the page on 127.0.0.1 (0: any)")
+    how.add_argument("--speedscope", action="store_true", help="open speedscope instead")
+    how.add_argument("--npx", action="store_true", help="with --speedscope: npx may fetch it")
+
+
+def view(args: argparse.Namespace) -> int:
+    """Show the page until Ctrl-C, or hand over to speedscope."""
+    if args.npx and not args.speedscope:
+        raise UsageError("--npx goes with --speedscope")
+    if args.speedscope:
+        return _speedscope(args)
+    if not 0 <= args.port <= 65535:
+        raise UsageError(f"--port {args.port}: there are 0 to 65535")
+    serve(options.chosen(args), not args.no_open, args.port, on_ready=_say_where)
+    return 0
+
+
+def _say_where(url: str) -> None:
+    print(f"serving {url} (Ctrl-C ends it)", flush=True)
+
+
+def _speedscope(args: argparse.Namespace) -> int:
+    # Before the recording is read: it may be large, and speedscope may not be there.
+    how = [] if args.no_open else speedscope.command(npx=args.npx)
+    profile = options.chosen(args)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        path = speedscope.write_export(profile)
+    for warning in said:
+        print(f"flamespan: {warning.message}", file=sys.stderr)
+    print(f"wrote {path}", flush=True)
+    if how:
+        speedscope.start(how, path)
+        print("speedscope opens it in your browser")
+    return 0
+
+
+def plot_parser(parser: argparse.ArgumentParser) -> None:
+    """Options of ``flamespan plot``."""
+    options.add_options(parser)
+    picture = parser.add_argument_group("the picture")
+    picture.add_argument("--kind", metavar="|".join(PLOTS), default="flamegraph", help="of picture")
+    picture.add_argument("-o", "--output", metavar="FILE", help=f"{', '.join(_SUFFIXES)} or folder")
+    picture.add_argument("--limit", metavar="N", type=int, default=20, help="bars of self-time")
+    picture.add_argument("--dpi", type=int, default=150, help="resolution of a .png")
+
+
+def plot(args: argparse.Namespace) -> int:
+    """Write a picture and say where."""
+    if args.kind not in PLOTS:
+        raise UsageError(f"--kind {args.kind!r}: there are {', '.join(PLOTS)}")
+    if not 10 <= args.dpi <= 1200:
+        raise UsageError(f"--dpi {args.dpi}: there are 10 to 1200")
+    named = args.output and not os.path.isdir(args.output)
+    if named and not args.output.lower().endswith(_SUFFIXES):
+        raise UsageError(f"{args.output}: write a name that ends with {', '.join(_SUFFIXES)}")
+    profile = options.chosen(args)
+    path = output_path(args.output, profile, f".{args.kind}.png")
+    if args.kind == "self-time":
+        axes = plots.plot_self_time(profile, limit=args.limit)
+    else:
+        axes = plots.plot_flamegraph(profile, "time" if args.kind == "timeline" else "merged")
+    kind = os.path.splitext(path)[1].lower().removeprefix(".")
+    landing.land(path, lambda file: plots.save(axes, file, kind, args.dpi), binary=True)
+    print(f"wrote {path} ({args.kind}, {os.path.getsize(path):,} bytes)")
+    return 0
