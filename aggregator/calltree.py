@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+
 from flamespan.aggregator.data import Origin, Tables
 from flamespan.aggregator.stacktree import Ids, Ints, StackTree, depth_first, rebuild, subtree_sizes
 

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
+
 from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree
 from flamespan.profiler.model import End, Header, Loss, Stats
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
 from flamespan.aggregator.data import Bytes
 from flamespan.aggregator.stacktree import Ids, Ints
 from flamespan.profiler.model import (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import numpy as np
+
 from flamespan.aggregator.decode import Columns, Content
 from flamespan.aggregator.importing import Imported, ImportedProcess
 from flamespan.aggregator.stacktree import Ids, Ints

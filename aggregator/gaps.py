@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
 from flamespan.aggregator.data import Spans
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
+
 from flamespan.aggregator.data import (
     APPLICATION,
     SYSTEM,

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from flamespan.aggregator import (
     calltree,
     gaps,

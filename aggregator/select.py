@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
+
 from flamespan.aggregator.data import Process, Spans, ThreadRow
 from flamespan.aggregator.stacktree import Bools, Ids
 from flamespan.profiler.errors import UsageError

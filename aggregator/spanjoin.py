@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from flamespan.aggregator.data import Spans
 from flamespan.aggregator.stacktree import Ids, Ints
 from flamespan.profiler.model import NO_SPAN, SpanEvents, SpanStart

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
 from flamespan.aggregator.data import Rows, Spans
 from flamespan.aggregator.stacktree import Bools, Ids, Ints
 from flamespan.profiler.model import State

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
 from flamespan.aggregator.data import Origin
 from flamespan.aggregator.stacktree import Ids, Ints, rebuild
 from flamespan.profiler.model import State

@@ -7,6 +7,7 @@ section 3 has the definitions, ``tests/vectors/semantics.json`` the known answer
 from __future__ import annotations
 
 import numpy as np
+
 from flamespan.aggregator.stacktree import Bools, Ids, StackTree, nearest_kept, rebuild
 
 

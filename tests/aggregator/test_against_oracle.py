@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from helpers import oracle
-from helpers.drawn import draw, folded, functions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flamespan.aggregator.data import APPLICATION, SYSTEM
+from helpers import oracle
+from helpers.drawn import draw, folded, functions
 
 NAMES = "abcdS"
 STACKS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=9).map(tuple)

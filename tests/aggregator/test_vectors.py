@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers.drawn import EPOCH_NS, Drawing, draw, folded, functions
 
 from flamespan.profiler.model import Flag, SpanEnd, SpanStart
+from helpers.drawn import EPOCH_NS, Drawing, draw, folded, functions
 
 VECTORS = {
     vector["name"]: vector
