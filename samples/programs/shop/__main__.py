@@ -21,6 +21,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command's options."""
     parser = argparse.ArgumentParser(prog="python -m shop", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="how long the load lasts")
+    parser.add_argument("--requests", type=int, default=100_000, help="at most so many pages")
     parser.add_argument("--profile", metavar="DIRECTORY", default="profiles", help="sample files")
     parser.add_argument("--no-profile", action="store_true", help="leave the profiler off")
     parser.add_argument("--rate", type=float, default=100.0, help="samples a second")
@@ -71,6 +72,7 @@ def start(args: argparse.Namespace, cleanup: ExitStack) -> int:
 def load(port: int, args: argparse.Namespace) -> dict[str, Any]:
     """Run the load driver in a process of its own; its summary."""
     command = [sys.executable, str(HERE / "load.py"), f"--port={port}", f"--seconds={args.seconds}"]
+    command += [f"--requests={args.requests}"]
     command += [f"--browsers={args.browsers}", f"--buyers={args.buyers}", f"--seed={args.seed}"]
     driver = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
     if not driver.stdout.strip():
