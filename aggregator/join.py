@@ -59,6 +59,9 @@ class _Joiner:
         functions = list(self._functions)
         pairs, frame_maps = self._join_frames({f: i for i, f in enumerate(functions)})
         tree, node_maps = self._join_trees(frame_maps)
+        rows = self._rows(node_maps)
+        idents = [thread.ident for thread in self._threads]
+        self._spans.place_threads(rows.span, rows.thread, idents)
         spans = self._spans.spans([process.last_ns for process in self._processes])
         stand_ins = [Function(SYSTEM, "", 0), Function(APPLICATION, "", 0)]
         rules = [*self._functions.values(), *(PathRules({}) for _ in stand_ins)]
@@ -78,7 +81,7 @@ class _Joiner:
             processes=self._processes,
             spans=spans,
         )
-        return tables, self._rows(node_maps)
+        return tables, rows
 
     def _process(self, content: Content) -> int:
         session = content.header.session_id
@@ -90,8 +93,8 @@ class _Joiner:
         _add_part(self._processes[-1], content)
         return len(self._processes) - 1
 
-    def _add_threads(self, content: Content, process: int) -> dict[int, int]:
-        """Thread rows of this file's threads; a thread of two parts is one row."""
+    def _add_threads(self, content: Content, process: int) -> dict[int, set[int]]:
+        """Take in a file's threads (one of two parts is one row); rows of each ident."""
         known = {
             (row.ident, row.native_id): place
             for place, row in enumerate(self._threads)
@@ -99,12 +102,13 @@ class _Joiner:
         }
         used = int(content.columns.thread.max(initial=-1)) + 1
         rows = np.full(max(used, max(content.tables.threads, default=-1) + 1), -1, np.int32)
-        by_ident = {}
+        by_ident: dict[int, set[int]] = {}
         for thread in content.tables.threads.values():
             place = known.get((thread.ident, thread.native_id), len(self._threads))
             row = ThreadRow(thread.name, thread.ident, thread.native_id, thread.is_main, process)
             self._threads[place : place + 1] = [row]
-            rows[thread.index] = by_ident[thread.ident] = place
+            rows[thread.index] = place
+            by_ident.setdefault(thread.ident, set()).add(place)
         if (rows < 0).any():
             rows[rows < 0] = len(self._threads)
             self._threads.append(ThreadRow("<lost>", 0, 0, False, process))

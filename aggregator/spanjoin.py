@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,14 +31,21 @@ class SpanJoiner:
         self._rows: list[_Row] = []
         self._place: dict[tuple[int, int], int] = {}
 
-    def add(self, process: int, events: SpanEvents, epoch_ns: int, threads: dict[int, int]) -> None:
-        """Take in one file's events. ``threads`` maps Python's thread idents to thread rows."""
+    def add(
+        self, process: int, events: SpanEvents, epoch_ns: int, threads: dict[int, set[int]]
+    ) -> None:
+        """Take in one file's events. ``threads``: the thread rows of each of Python's idents.
+
+        An ident is used again after a thread's death; where that leaves several threads, the
+        span's samples tell which one it was (``place_threads``).
+        """
         for start in events.started:
             key = (process, start.id)
             # A span that was open when the file was rotated is told again in the next part.
             if key not in self._place:
                 self._place[key] = len(self._rows)
-                thread = threads.get(start.thread_ident, -1)
+                those = threads.get(start.thread_ident, set())
+                thread = next(iter(those)) if len(those) == 1 else -1
                 self._rows.append(_Row(start, process, thread, start.start_ns + epoch_ns))
         for end in events.ended:
             if row := self._row(process, end.id):
@@ -59,6 +67,18 @@ class SpanJoiner:
         place = self._place
         rows = [place.get((process, int(i)), -1) if i != NO_SPAN else -1 for i in distinct]
         return np.array(rows, np.int32)[inverse] if rows else np.zeros(0, np.int32)
+
+    def place_threads(self, span: Ids, thread: Ids, idents: Sequence[int]) -> None:
+        """Set each span's thread from its first sample that a thread of its ident took.
+
+        ``span`` and ``thread`` are rows per sample, ``idents`` Python's ident of each thread.
+        """
+        inside = np.flatnonzero(span >= 0)
+        pairs = np.unique(np.stack([span[inside], thread[inside]]), axis=1, return_index=True)[1]
+        for sample in inside[np.sort(pairs)][::-1]:
+            row, place = self._rows[span[sample]], int(thread[sample])
+            if idents[place] == row.start.thread_ident:
+                row.thread = place
 
     def spans(self, last_ns: list[int]) -> Spans:
         """The table; ``last_ns`` says of each process when it was last seen."""

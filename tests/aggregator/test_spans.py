@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flamespan.aggregator.spantables import exclusive_ns
 from flamespan.profiler.errors import UsageError
-from flamespan.profiler.model import SpanEnd, SpanMeasurement, SpanStart, SpanTag
+from flamespan.profiler.model import SpanEnd, SpanMeasurement, SpanStart, SpanTag, Thread
 from helpers.drawn import EPOCH_NS, Drawing, folded, functions
 
 MS = 1_000_000
@@ -174,6 +174,22 @@ def test_open_spans_end_with_the_recording_and_say_so():
     assert table["status"].tolist() == ["open"]
     assert table["duration_ns"].tolist() == [90]
     assert drawing.profile().transactions()["errors"].tolist() == [0]
+
+
+def test_a_span_is_in_the_thread_that_its_samples_say():
+    """Idents are used again: here two threads, one after the other, have the same."""
+    drawing = Drawing()
+    drawing.definitions.threads = [
+        Thread(0, 100, 1, "first"),
+        Thread(1, 100, 2, "second"),
+        Thread(2, 7, 3, "helper"),
+    ]
+    for number in (1, 2, 3):
+        transaction(drawing, number, f"job {number}", 100 * number, 100 * number + 50)
+    drawing.add_pass(110, [(2, "main"), (0, "main")], span=1)
+    drawing.add_pass(100, [(1, "main")], span=2)
+    table = drawing.profile().transactions(instances=True)
+    assert table["thread"].tolist() == ["first", "second", ""]
 
 
 def test_lost_parents_make_roots():
