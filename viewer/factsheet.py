@@ -20,7 +20,7 @@ def info(facts: dict[str, Any]) -> RenderableType:
     for process in facts["processes"]:
         name = process["service"] or os.path.basename(process["program"]) or "process"
         parts += [Text(), _pairs(f"{name} (process {process['pid']})", _process_facts(process))]
-        parts += [Text(f"  ! {trouble}", "yellow") for trouble in _troubles(process)]
+        parts += [Text(f"  ! {words.clean(trouble)}", "yellow") for trouble in _troubles(process)]
     return Group(*parts)
 
 
@@ -29,14 +29,14 @@ def _pairs(title: str, facts: Iterator[tuple[str, str]]) -> Table:
         box=None,
         pad_edge=False,
         show_header=False,
-        title=escape(title),
+        title=escape(words.clean(title)),
         title_justify="left",
         title_style="bold",
     )
     drawn.add_column(style="dim", no_wrap=True)
     drawn.add_column(overflow="fold")
     for name, value in facts:
-        drawn.add_row(f"  {name}", Text(value))
+        drawn.add_row(f"  {name}", Text(words.clean(value)))
     return drawn
 
 

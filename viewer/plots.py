@@ -94,7 +94,9 @@ def plot_self_time(profile: Profile, ax: Axes | None = None, limit: int = 20) ->
         zorder=3,
     )
     labels = zip(table["function"], table["origin"], strict=True)
-    ax.set_yticks(places, [f"{_clean(name)}  ({origin})" for name, origin in labels], fontsize=8)
+    ax.set_yticks(
+        places, [f"{words.clean(name)}  ({origin})" for name, origin in labels], fontsize=8
+    )
     for place, total, share in zip(places, table["total_ns"], table["self_share"], strict=True):
         said = f" {words.percent(share)}"
         ax.text(total / unit_ns, float(place), said, va="center", fontsize=_FONT_SIZE, zorder=4)
@@ -186,7 +188,7 @@ def _draw_labels(ax: Axes, boxes: Boxes, tables: Tables, scale: float) -> None:
 def _draw_title(ax: Axes, title: str) -> None:
     """At the left, in as many lines as it needs (it may not be wider than the picture)."""
     letters = max(int(_figure(ax).get_figwidth() * 0.7 * 72 / (_TITLE_SIZE * 0.55)), 20)
-    lines = textwrap.wrap(_clean(title), letters)
+    lines = textwrap.wrap(words.clean(title), letters)
     ax.set_title("\n".join(lines), loc="left", fontsize=_TITLE_SIZE, parse_math=False)
 
 
@@ -262,9 +264,4 @@ def _origin_colour(origin: str) -> str:
 
 def _name(tables: Tables, function: int) -> str:
     said = {FOLDED: "…", BARE: NO_STACK}
-    return said.get(function) or _clean(tables.function_name[function])
-
-
-def _clean(name: str) -> str:
-    """One line without what no font can draw."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "?"
+    return said.get(function) or words.clean(tables.function_name[function]) or "?"

@@ -209,7 +209,7 @@ def _plain(question: Question, name: str, row: dict[str, Any]) -> str:
     if name.endswith("share"):
         return words.percent(value)
     if _is_text(name):
-        return " ".join(str(value).split()) or "-"
+        return words.clean(str(value)) or "-"
     return (
         words.grouped(value) if isinstance(value, int) and name not in ("pid", "id") else str(value)
     )
@@ -220,7 +220,7 @@ def place(file: str, line: int) -> str:
     if not file:
         return ""
     parts = file.replace("\\", "/").rsplit("/", 2)[-2:]
-    return "/".join(parts) + (f":{line}" if line else "")
+    return words.clean("/".join(parts)) + (f":{line}" if line else "")
 
 
 def bar(share: float) -> str:
@@ -232,7 +232,11 @@ def bar(share: float) -> str:
 
 def preface(profile: Profile) -> list[RenderableType]:
     """Whose time is summed, and what of it is left out."""
-    return [Text(exporting.title(profile), "bold"), Text(words.about(profile), "dim"), Text()]
+    return [
+        Text(words.clean(exporting.title(profile)), "bold"),
+        Text(words.about(profile), "dim"),
+        Text(),
+    ]
 
 
 def _nothing(question: Question) -> str:
@@ -270,6 +274,6 @@ def _called(calls: CallTree, node: int, guide: str) -> Text:
     t, function = calls.tables, int(calls.function[node])
     style = ORIGIN_STYLE[Origin(t.function_origin[function]).label]
     text = Text(guide, "dim")
-    text.append(" ".join(t.function_name[function].split()), style or "none")
+    text.append(words.clean(t.function_name[function]), style or "none")
     text.append(f"  {place(t.function_file[function], int(t.function_line[function]))}", "dim")
     return text

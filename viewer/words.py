@@ -53,6 +53,15 @@ def shortened(text: str, width: int) -> str:
     return text[: max(width - 1, 0)] + "…" if width > 1 else ""
 
 
+def clean(text: str) -> str:
+    """One line without anything that a terminal would obey or a font cannot draw."""
+    return " ".join("".join(c if c.isprintable() else "\ufffd" for c in _spaced(text)).split())
+
+
+def _spaced(text: str) -> str:
+    return "".join(" " if c.isspace() else c for c in text)
+
+
 def about(profile: Profile) -> str:
     """One line: the time that a profile sums, over how many threads, and what it leaves out."""
     threads = len(set(profile.selected.thread.tolist()))
