@@ -72,8 +72,11 @@ _TEXTS = ("function", "place", "origin", "module", "op", "description", "transac
 _DISPENSABLE = ("origin", "samples", "errors", "total_share", "p50_ns", "waiting_ns", "spans", "op")
 """Columns that a narrow terminal goes without, the first ones first."""
 
-_TEXT_WIDTH = 28
-"""A column of names is not narrower (where its names are longer) unless nothing else can go."""
+_LAST_TO_GO = ("cpu_ns", "max_ns", "mean_ns", "place", "status", "total_ns")
+"""What a very narrow one goes without, too."""
+
+_NAMES_WIDTH = 28
+_LEAST_NAMES_WIDTH = 12
 
 _HEADERS = {
     "place": "where",
@@ -136,23 +139,38 @@ class _Rows:
         }
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        names = list(self._names)
-        for name in _DISPENSABLE:
-            if sum(self._width(name) + 2 for name in names) > options.max_width and len(names) > 3:
-                names = [other for other in names if other != name]
+        widths = self._fitting(options.max_width)
         drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
-        for name in names:
+        for name, width in widths.items():
             justify: JustifyMethod = "left" if _is_text(name) else "right"
-            # Numbers keep their width; names give way.
-            least = None if _is_text(name) else self._width(name)
-            drawn.add_column(header(name), justify=justify, no_wrap=True, min_width=least)
+            drawn.add_column(header(name), justify=justify, no_wrap=True, width=width)
         for place, style in enumerate(self._styles):
-            drawn.add_row(*(self._cells[name][place] for name in names), style=style)
+            drawn.add_row(*(self._cells[name][place] for name in widths), style=style)
         yield drawn
 
+    def _fitting(self, room: int) -> dict[str, int]:
+        """Width of each column that is shown: numbers are whole or left out, names give way."""
+        widths = {name: self._width(name) for name in self._names}
+
+        def needed(names_width: int) -> int:
+            texts = sum(min(width, names_width) for name, width in widths.items() if _is_text(name))
+            numbers = sum(width for name, width in widths.items() if not _is_text(name))
+            return texts + numbers + 2 * len(widths)
+
+        for names, least in ((_DISPENSABLE, _NAMES_WIDTH), (_LAST_TO_GO, _LEAST_NAMES_WIDTH)):
+            for name in names:
+                if needed(least) > room and len(widths) > 2:
+                    widths.pop(name, None)
+        texts = [name for name in widths if _is_text(name)]
+        while texts and sum(widths.values()) + 2 * len(widths) > room:
+            widest = max(texts, key=lambda name: widths[name])
+            if widths[widest] <= 1:
+                break
+            widths[widest] -= 1
+        return widths
+
     def _width(self, name: str) -> int:
-        widest = max((cell.cell_len for cell in self._cells[name]), default=0)
-        return max(len(header(name)), min(widest, _TEXT_WIDTH) if _is_text(name) else widest)
+        return max(len(header(name)), *(cell.cell_len for cell in self._cells[name]), 1)
 
 
 def markdown(question: Question, rows: pd.DataFrame) -> str:

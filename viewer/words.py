@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 def duration(ns: float) -> str:
     """Nanoseconds with a fitting unit, three digits or so: ``12.3 ms``, ``2 min 5 s``."""
     size = abs(ns)
+    if not size:
+        return "0 ms"
     for limit, unit, name in (
         (1e3, 1, "ns"),
         (1e6, 1e3, "µs"),

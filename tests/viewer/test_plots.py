@@ -1,0 +1,135 @@
+"""matplotlib figures: what is drawn, where, and what happens without matplotlib."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from flamespan.aggregator.timeline import timelines
+from flamespan.profiler.errors import UsageError
+from flamespan.viewer import layout, plots
+from helpers.drawn import Drawing, draw
+from helpers.scenes import shop
+
+figure = pytest.importorskip("matplotlib.figure")
+
+
+@pytest.fixture(scope="module")
+def profile():
+    return shop().profile()
+
+
+def rectangles(ax):
+    """(left, right, row) of every box, in the order of the collection."""
+    (boxes,) = ax.collections
+    found = [path.get_extents() for path in boxes.get_paths()]
+    return [(box.x0, box.x1, round(box.y0 - 0.06)) for box in found]
+
+
+def labels(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_the_merged_flame_graph_has_a_box_a_node(profile):
+    ax = plots.plot_flamegraph(profile)
+    boxes = layout.left_heavy(profile.tree())
+    expected = list(zip(boxes.x0 * 100, boxes.x1 * 100, boxes.depth, strict=True))
+    assert np.allclose(rectangles(ax), expected)
+    assert labels(ax)[:2] == ["main", "run"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["application", "stdlib"]
+    assert ax.get_title(loc="left").startswith("drawn.fspan: 360 ms of wall time")
+
+
+def test_the_time_line_is_in_seconds_and_of_the_busiest_thread(profile):
+    ax = plots.plot_flamegraph(profile, "time")
+    assert ax.get_xlim() == (0, 0.28)
+    assert max(right for _, right, _ in rectangles(ax)) == pytest.approx(0.28)
+    assert "MainThread: 280 ms" in ax.get_title(loc="left")
+    worker = [row.name for row in profile.tables.threads].index("worker-1")
+    other = plots.plot_flamegraph(profile, "time", thread=worker)
+    assert min(left for left, _, _ in rectangles(other)) == pytest.approx(0.2)
+
+
+def test_the_users_axes_are_drawn_into(profile):
+    ax = figure.Figure(figsize=(8, 4)).subfigures(1, 2)[0].subplots()
+    assert plots.plot_flamegraph(profile, ax=ax) is ax
+    assert plots.plot_self_time(profile, ax=figure.Figure().subplots()).patches
+
+
+def test_labels_only_where_they_fit():
+    ax = plots.plot_flamegraph(draw([("main;wide", 995), ("main;narrow", 5)]))
+    assert labels(ax) == ["main", "wide"]
+
+
+def test_self_time_bars_are_in_one_unit_largest_on_top(profile):
+    ax = plots.plot_self_time(profile, limit=3)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == [
+        "execute  (stdlib)",
+        "walk  (application)",
+        "sort  (stdlib)",
+    ]
+    assert [bar.get_width() for bar in ax.patches] == [50, 90, 170, 50, 90, 170]
+    assert labels(ax) == [" 13.9 %", " 25.0 %", " 47.2 %"]
+    assert ax.get_xlabel() == "wall time, ms (bar and %: self, outline: total)"
+
+
+def test_narrow_boxes_of_a_long_time_line_are_joined():
+    samples = [("main;a", 1), ("main;b", 2)] * 3000
+    lines = timelines(draw(samples))
+    boxes = layout.time_order(lines, lines.threads[0])
+    assert len(boxes) == 6001
+    joined = layout.coarse(boxes, 100)
+    assert len(joined) == 101
+    assert int(joined.count.sum()) == 6001
+    assert int(joined.total_ns.sum()) == int(boxes.total_ns.sum())
+    assert int(joined.self_ns.sum()) == 9000
+    # b has most of every stretch
+    b = boxes.function[boxes.total_ns == 2][0]
+    assert set(joined.function[joined.depth == 1].tolist()) == {int(b)}
+    assert layout.coarse(joined, 10**9) is joined
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_saving_draws_every_name(kind):
+    d = Drawing()
+    d.add_pass(10, [(0, "<$x^2 \ud800 $>;<日本語 🐍>;<\x1b[2J>")])
+    for ax in (plots.plot_flamegraph(d.profile()), plots.plot_self_time(d.profile())):
+        file = io.BytesIO()
+        plots.save(ax, file, kind, 60)
+        assert len(file.getvalue()) > 2000
+
+
+def test_nothing_in_view():
+    nothing = draw([("a", 5)]).states("gc")
+    assert rectangles(plots.plot_flamegraph(nothing)) == []
+    assert list(plots.plot_self_time(nothing).patches) == []
+    with pytest.raises(UsageError, match="no thread has samples"):
+        plots.plot_flamegraph(nothing, "time")
+
+
+def test_what_cannot_be_asked(profile):
+    with pytest.raises(UsageError, match="no flame graph 'pie'; there are merged, time"):
+        plots.plot_flamegraph(profile, "pie")
+    with pytest.raises(UsageError, match="ask for 1 or more"):
+        plots.plot_self_time(profile, limit=0)
+
+
+def test_without_matplotlib_one_line_says_how_to_get_it(tmp_path):
+    path = shop().write(tmp_path / "shop.fspan")
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from flamespan.profiler.__main__ import main\n"
+        f"sys.exit(main(['plot', {str(path)!r}, '-o', {str(tmp_path / 'x.png')!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == 'flamespan: pictures need matplotlib: pip install "flamespan[plot]"\n'
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_matplotlib_is_not_imported_before_it_is_needed():
+    code = "import sys, flamespan.viewer.cli; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
