@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 SHOP = os.path.relpath(Path(__file__).resolve().parent / "programs" / "shop")
-RECOMMENDED = "GET /recommendations/<int:product_id>"
 
 
 def commands(output: Path, seconds: float) -> list[tuple[str, list[str]]]:
@@ -26,6 +25,7 @@ def commands(output: Path, seconds: float) -> list[tuple[str, list[str]]]:
     profiles = str(output / "profiles")
     shop = ["python", SHOP, "--profile", profiles, "--seconds", f"{seconds:g}"]
     report = ["flamespan", "report", profiles]
+    tree = ["flamespan", "tree", profiles]
     export = ["flamespan", "export", profiles]
     return [
         ("A shop under load, with the profiler inside", shop),
@@ -38,8 +38,12 @@ def commands(output: Path, seconds: float) -> list[tuple[str, list[str]]]:
         ),
         ("Missing instrumentation", [*report, "--by", "gap", "--limit", "5"]),
         (
-            "One route's call tree",
-            ["flamespan", "tree", profiles, "--transaction", RECOMMENDED, "--application"],
+            "Queries in a loop: the spans of one route",
+            [*report, "--by", "span", "--transaction", "GET /products", "--limit", "4"],
+        ),
+        (
+            "One route's call tree, 120 levels of recursion folded into one",
+            [*tree, "--transaction", "GET /categories", "--application", "--recursion", "direct"],
         ),
         ("The page", [*export, "-f", "html", "-o", str(output / "shop.html")]),
         (

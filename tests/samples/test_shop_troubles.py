@@ -73,7 +73,11 @@ def test_troubles_lead_the_functions(profile: Profile) -> None:
 def test_each_route_names_its_trouble(profile: Profile, route: str) -> None:
     view = profile.transaction(route).application_frames()
     table = view.functions().set_index("function")
-    assert table.loc[TROUBLES[route], "total_share"] > 0.6, table.head(10)
+    assert table.loc[TROUBLES[route], "total_share"] > 0.4, table.head(10)
+    if route == "GET /products":  # the queries' own time is in the function that makes queries
+        assert table.index[0] == "Database.rows"
+    else:
+        assert table.index[0] in (TROUBLES[route], "price_after_rules"), table.head(10)
 
 
 def test_queries_in_a_loop_show_in_the_spans(profile: Profile) -> None:
