@@ -17,10 +17,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flamespan.profiler.active import Span
     from flamespan.profiler.errors import FlamespanError, SampleFileError, UsageError
     from flamespan.profiler.session import Profiler, is_recording, start, stop
     from flamespan.profiler.spans import (
-        Span,
         current_span,
         set_measurement,
         set_tag,
@@ -47,9 +47,8 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("FlamespanError", "SampleFileError", "UsageError"), "errors"),
     **dict.fromkeys(("Profiler", "is_recording", "start", "stop"), "session"),
-    **dict.fromkeys(
-        ("Span", "current_span", "set_measurement", "set_tag", "span", "transaction"), "spans"
-    ),
+    "Span": "active",
+    **dict.fromkeys(("current_span", "set_measurement", "set_tag", "span", "transaction"), "spans"),
 }
 
 

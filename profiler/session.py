@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
+from flamespan.profiler import active, environment
 from flamespan.profiler import engine as engines
-from flamespan.profiler import environment, spans
 from flamespan.profiler.engine import MAX_DEPTH, Engine
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import Header
@@ -268,7 +268,7 @@ def _start(options: Options) -> Session:
             raise UsageError(f"cannot record: {error}") from error
         _hook()
         _running = session
-        spans.record_into(session.log)
+        active.record_into(session.log)
         return session
 
 
@@ -278,7 +278,7 @@ def _stop(reason: str) -> Path | None:
         session, _running = _running, None
         if session is None:
             return None
-        spans.record_into(None)
+        active.record_into(None)
         session.stop(reason)
         path = session.recorder.path
         return None if path is None else Path(path)
@@ -315,8 +315,8 @@ def _in_child() -> None:
     parent, _running = _running, None
     if parent is None:
         return
-    spans.after_fork()
-    parent.log.after_fork(spans.ACTIVE.get())
+    active.after_fork()
+    parent.log.after_fork(active.ACTIVE.get())
     _running = Session(parent.options, parent.log)
     _running.run()
     multiprocessing = sys.modules.get("multiprocessing.util")

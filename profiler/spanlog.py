@@ -17,7 +17,7 @@ from flamespan.profiler.model import (
 )
 
 if TYPE_CHECKING:
-    from flamespan.profiler.spans import Span
+    from flamespan.profiler.active import Span
 
 MAX_EVENTS = 200_000
 MAX_TEXT = 10_000

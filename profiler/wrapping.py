@@ -7,6 +7,8 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import TYPE_CHECKING, Any
 
+from flamespan.profiler import active
+
 if TYPE_CHECKING:
     from flamespan.profiler.spans import Scope
 
@@ -44,22 +46,19 @@ class _Steps:
     """
 
     def __init__(self, scope: Scope) -> None:
-        from flamespan.profiler import spans  # noqa: PLC0415 - it imports this module
-
-        self._spans = spans
         self._span = scope.begin()
         self._token: Any = None
 
     def __enter__(self) -> None:
         if self._span.id:
-            self._token = self._spans.activate(self._span)
+            self._token = active.activate(self._span)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if self._token is not None:
-            self._spans.deactivate(self._span, self._token)
+            active.deactivate(self._span, self._token)
 
     def finish(self, error: BaseException | None) -> None:
-        self._spans.finish(self._span, error)
+        active.finish(self._span, error)
 
 
 def _generator(function: Callable[..., Any], scope: Callable[[], Scope]) -> Callable[..., Any]:

@@ -12,9 +12,9 @@ import weakref
 from contextvars import Context
 from typing import Any
 
-from flamespan.profiler import spans
+from flamespan.profiler import active
+from flamespan.profiler.active import Span
 from flamespan.profiler.model import NO_SPAN
-from flamespan.profiler.spans import Span
 
 SPAN_RULE = "thread+task"
 
@@ -27,19 +27,19 @@ def owner(ident: int) -> Span | None:
     In a thread that runs an asyncio loop only its current task counts: between two tasks there
     is no owner, rather than a guess.
     """
-    loop = spans.LOOPS.get(ident)
+    loop = active.LOOPS.get(ident)
     if loop is None:
-        return spans.BY_THREAD.get(ident)
+        return active.BY_THREAD.get(ident)
     try:
         if loop.is_running():
             task = sys.modules["asyncio"].current_task(loop)
             context = None if task is None else _context_of(task)
-            return None if context is None else context.get(spans.ACTIVE)
+            return None if context is None else context.get(active.ACTIVE)
         if loop.is_closed():
-            spans.LOOPS.pop(ident, None)
+            active.LOOPS.pop(ident, None)
     except Exception:  # a foreign loop or task class that does not answer: nobody's, then
         return None
-    return spans.BY_THREAD.get(ident)
+    return active.BY_THREAD.get(ident)
 
 
 def span_id(span: Span | None) -> int:

@@ -14,12 +14,12 @@ import threading
 import time
 from types import FrameType
 
-from flamespan.profiler import spans
+from flamespan.profiler import active
+from flamespan.profiler.active import Span
 from flamespan.profiler.engine import leaf, owners
 from flamespan.profiler.engine.stacks import StackNumbers
 from flamespan.profiler.engine.threads import SeenThread
 from flamespan.profiler.model import Batch, Flag, Samples, Stats, Thread
-from flamespan.profiler.spans import Span
 
 TICK_NS = 1000
 JITTER = 0.4
@@ -182,6 +182,8 @@ class PythonEngine:
     def _pass(self) -> None:
         """Look at all threads once."""
         frames = sys._current_frames()
+        # Ours refers to this very dictionary: a cycle would keep all frames until a collection.
+        del frames[_thread.get_ident()]
         now = time.monotonic_ns() // TICK_NS
         gap = now - self._before
         if gap <= 0:
@@ -220,7 +222,7 @@ class PythonEngine:
         samples.pass_missed.append(missed)
         samples.pass_samples.append(len(samples) - before)
         self._recorded = now
-        if len(frames) - len(self._hidden) != len(self._threads):
+        if len(seen) != len(self._threads):
             self._forget_dead(frames)
 
     def _suspended(self, gap: int) -> int:
@@ -261,7 +263,7 @@ class PythonEngine:
             if thread.flags & _TORN:
                 self._stats.torn += 1
         flags |= thread.flags
-        if ident in spans.LOOPS and owners.owner(ident) is not span:
+        if ident in active.LOOPS and owners.owner(ident) is not span:
             span, flags = None, flags | _TORN  # the task was switched meanwhile: do not guess
         samples = self._samples
         samples.thread.append(thread.index)
@@ -282,6 +284,6 @@ class PythonEngine:
         """Let go of threads that are gone; their rows stay in the file."""
         for ident in self._threads.keys() - frames.keys():
             thread = self._threads.pop(ident)
-            if thread.span is not None and spans.BY_THREAD.get(ident) is thread.span:
-                spans.BY_THREAD.pop(ident, None)
-            spans.LOOPS.pop(ident, None)
+            if thread.span is not None and active.BY_THREAD.get(ident) is thread.span:
+                active.BY_THREAD.pop(ident, None)
+            active.LOOPS.pop(ident, None)
