@@ -53,7 +53,7 @@ def read(path: str | os.PathLike[str], unit_ns: int | None = None) -> Imported:
         reading.add(number, line)
     if not reading.imported.stack:
         raise SampleFileError(path, None, "holds no stacks (an empty file)")
-    reading.finish()
+    reading.finish(unit_known=unit_ns is not None)
     return reading.imported
 
 
@@ -126,8 +126,8 @@ class _Reading:
             self._frame_of[text] = frame
         return frame
 
-    def finish(self) -> None:
-        """Make functions and frames of what was read."""
+    def finish(self, *, unit_known: bool) -> None:
+        """Make functions and frames of what was read, and say what had to be assumed."""
         tables = self.imported.tables
         frames = list(self._frames)[1:]
         running = _are_running(frames)
@@ -139,6 +139,11 @@ class _Reading:
         tables.functions += functions
         what = "were running, so where they begin is unknown" if running else "begin"
         self.imported.notes.append(f"collapsed stacks: lines are taken as where functions {what}")
+        if not unit_known:
+            self.imported.notes.append(
+                "collapsed stacks: weights are taken as nanoseconds; for counts of samples say "
+                "what one stands for (--unit 10ms, unit_ns=10_000_000)"
+            )
 
     def _thread(self, process: str, thread: str) -> int:
         """Index of a thread by its prefix; the first of a file or process is its main one."""

@@ -87,6 +87,14 @@ def test_what_py_spy_writes_with_threads_and_subprocesses(tmp_path):
     ]
 
 
+def test_what_had_to_be_assumed_is_said(tmp_path):
+    path = write(tmp_path, "a (x.py:1) 3\n")
+    assumed = "\n".join(import_file(path, "collapsed").notes)
+    assert "where functions begin" in assumed
+    assert "taken as nanoseconds" in assumed
+    assert "nanoseconds" not in "\n".join(import_file(path, "collapsed", 1).notes)
+
+
 def test_equal_frames_and_prefixes_share_their_ids(tmp_path):
     imported = read(
         write(tmp_path, "a (x.py:1);b (x.py:2) 3\na (x.py:1);b (x.py:5) 4\na (x.py:1) 5\n")
