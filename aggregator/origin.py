@@ -39,7 +39,9 @@ class PathRules:
         self._add(stdlib, Origin.STDLIB)
         self._add([f"{folder}/lib-dynload" for folder in stdlib if folder], Origin.STDLIB)
         self._add([path for path in own if _is_stdlib_zip(path)], Origin.STDLIB)
-        installed = [_text(paths.get(key)) for key in ("purelib", "platlib", "scripts")]
+        installed = [
+            _text(paths.get(key)) for key in ("purelib", "platlib", "scripts", "flamespan")
+        ]
         self._add(installed + _texts(paths.get("site_packages")), Origin.LIBRARY)
         self._known: dict[str, tuple[Origin, str]] = {}
 

@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from flamespan.profiler.model import Header
@@ -54,6 +55,22 @@ def header(
         os={"name": platform.system(), "release": platform.release(), "version": _os_version()},
         device=_device(),
         paths=paths(main),
+    )
+
+
+def child_of(parent: Header) -> Header:
+    """A header for this process, forked from the one that ``parent`` tells of.
+
+    Reads and imports nothing: locks that other threads held at the fork stay held here.
+    """
+    return replace(
+        parent,
+        session_id=uuid.uuid4().hex,
+        part=0,
+        pid=os.getpid(),
+        parent_pid=os.getppid(),
+        start_wall_ns=time.time_ns(),
+        start_monotonic_ns=time.monotonic_ns(),
     )
 
 
@@ -108,6 +125,7 @@ def paths(main: str) -> dict[str, Any]:
         "base_prefix": sys.base_prefix,
         "cwd": cwd,
         "main": main,
+        "flamespan": os.path.dirname(os.path.abspath(__file__)),
     }
 
 

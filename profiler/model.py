@@ -334,7 +334,8 @@ class Header:
 
     ``paths`` holds what decides whether a frame is application, library or standard library:
     ``stdlib``, ``platstdlib``, ``purelib``, ``platlib`` and ``scripts`` (folders or ""),
-    ``site_packages`` and ``sys_path`` (lists), ``prefix``, ``base_prefix``, ``cwd``, ``main``.
+    ``site_packages`` and ``sys_path`` (lists), ``prefix``, ``base_prefix``, ``cwd``, ``main``,
+    ``flamespan`` (our own folder, so that our frames are never taken for the application's).
     ``engine`` holds ``name``, ``reason`` (why not a better one), ``span_rule``, ``state_rule``.
     """
 
