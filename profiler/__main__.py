@@ -64,7 +64,8 @@ def _dispatch(given: list[str]) -> int:
     )
     getattr(module, f"{name}_parser")(parser)
     code: int = getattr(module, name)(parser.parse_args(given[1:]))
-    sys.stdout.flush()
+    if not sys.stdout.closed:
+        sys.stdout.flush()
     return code
 
 

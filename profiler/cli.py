@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -106,15 +107,17 @@ class _LastWords:
         if self.profiler is None or os.getpid() != self._pid:
             return
         if not self._quiet and self.profiler.path is not None:
-            sys.stdout.flush()
+            if not sys.stdout.closed:
+                sys.stdout.flush()
             print(
                 f"flamespan: recorded {self.profiler.path}; "
-                f"look at it with: flamespan report {self._directory}",
+                f"look at it with: flamespan report {shlex.quote(self._directory)}",
                 file=sys.stderr,
             )
         if self.interrupted and os.name == "posix":
             # As python does: whoever waits for us shall see that a signal ended this.
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                if not stream.closed:
+                    stream.flush()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)

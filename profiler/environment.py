@@ -58,6 +58,20 @@ def header(
     )
 
 
+def refreshed(header: Header) -> Header:
+    """``header`` with what a program changed since: ``sys.path``, and what runs as ``__main__``.
+
+    The same object if nothing did.
+    """
+    main, entries = main_file(), sys_path()
+    if entries == header.paths.get("sys_path") and main in ("", header.paths.get("main")):
+        return header
+    changed = {**header.paths, "sys_path": entries}
+    if main in ("", header.paths.get("main")):
+        return replace(header, paths=changed)
+    return replace(header, paths={**changed, "main": main}, program=program(main))
+
+
 def child_of(parent: Header) -> Header:
     """A header for this process, forked from the one that ``parent`` tells of.
 

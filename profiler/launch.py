@@ -33,7 +33,7 @@ def prepare_script(path: str, arguments: Sequence[str]) -> Callable[[], None]:
         return _prepare_container(path, arguments)
     code = _reader(path)
     main = _fresh_main(path, arguments, os.path.dirname(os.path.realpath(path)))
-    main.__file__ = os.path.abspath(path)
+    main.__file__ = _absolute(path)
     main.__dict__["__cached__"] = None
     loader = importlib.machinery.SourceFileLoader("__main__", path)
     main.__loader__ = loader
@@ -50,20 +50,18 @@ def prepare_module(name: str, arguments: Sequence[str]) -> Callable[[], None]:
 def prepare_code(text: str, arguments: Sequence[str]) -> Callable[[], None]:
     """Get ``python -c text`` ready to run; see ``prepare_script``."""
     main = _fresh_main("-c", arguments, "")
+    main.__dict__["__loader__"] = importlib.machinery.BuiltinImporter
     return lambda: _execute(compile(text, "<string>", "exec", dont_inherit=True), main.__dict__)
 
 
 def own_traceback(trace: TracebackType | None) -> TracebackType | None:
-    """The part of a traceback that is the program's: without how it was started."""
+    """The part of a traceback that the program would have without us."""
     rest, last = trace, None
     while rest is not None:
         if rest.tb_frame.f_code.co_filename == OURS:
             last = rest
         rest = rest.tb_next
-    rest = trace if last is None else last.tb_next
-    while rest is not None and rest.tb_frame.f_code.co_filename in MACHINERY:
-        rest = rest.tb_next
-    return rest
+    return trace if last is None else last.tb_next
 
 
 def _execute(code: CodeType, namespace: dict[str, Any]) -> None:
@@ -88,12 +86,18 @@ def _is_zip(path: str) -> bool:
     return os.path.isfile(path) and zipfile.is_zipfile(path)
 
 
-def _prepare_container(path: str, arguments: Sequence[str]) -> Callable[[], None]:
+def _absolute(path: str) -> str:
+    """As python makes a script's path absolute: nothing else of it changes."""
+    return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+
+
+def _prepare_container(given: str, arguments: Sequence[str]) -> Callable[[], None]:
     finder = importlib.machinery.PathFinder
+    path = _absolute(given)
     if finder.find_spec("__main__", [path]) is None:
-        raise UsageError(f"can't find '__main__' module in {os.path.abspath(path)!r}", 1)
+        raise UsageError(f"can't find '__main__' module in {path!r}", 1)
     # Python puts the container itself on the path, with or without -P.
-    _fresh_main(path, arguments, path)
+    _fresh_main(given, arguments, path)
     if sys.flags.safe_path:
         sys.path.insert(0, path)
     run: Any = runpy._run_module_as_main  # type: ignore[attr-defined]
@@ -102,7 +106,7 @@ def _prepare_container(path: str, arguments: Sequence[str]) -> Callable[[], None
 
 def _reader(path: str) -> Callable[[], CodeType]:
     """What gives the code of a script; compiling is left to the run, whose errors it can have."""
-    place = os.path.abspath(path)
+    place = _absolute(path)
     try:
         with io.open_code(place) as file:
             data = file.read()

@@ -18,6 +18,7 @@ from flamespan.profiler.spanlog import SpanLog
 
 FLUSH_S = 1.0
 STATS_S = 10.0
+FIRST_RETRY_S = 1.0
 MAX_RETRY_S = 60.0
 _DROPS = ("dropped_samples", "dropped_spans", "torn", "failed_flushes")
 
@@ -193,10 +194,10 @@ class Recorder:
         return stats
 
     def _header_if_changed(self) -> Header | None:
-        now = environment.sys_path()
-        if now == self._header.paths.get("sys_path"):
+        header = environment.refreshed(self._header)
+        if header is self._header:
             return None
-        self._header = replace(self._header, paths={**self._header.paths, "sys_path": now})
+        self._header = header
         return replace(self._header, part=self._part - 1)
 
     def _close(self, reason: str) -> None:
@@ -218,7 +219,7 @@ class Recorder:
         if writer is not None:
             with contextlib.suppress(OSError):
                 writer.close()
-        self._retry_s = min(MAX_RETRY_S, self._retry_s * 2 or FLUSH_S)
+        self._retry_s = min(MAX_RETRY_S, self._retry_s * 2 or FIRST_RETRY_S)
         self._retry_at_s = time.monotonic() + self._retry_s
         self._drop()
 

@@ -1,0 +1,207 @@
+"""The life of a process's one recording: begin, fork, end."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import logging
+import os
+import re
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+from flamespan.profiler import active, environment
+from flamespan.profiler import engine as engines
+from flamespan.profiler.engine import Engine
+from flamespan.profiler.errors import UsageError
+from flamespan.profiler.model import Header
+from flamespan.profiler.recorder import Limits, Recorder
+from flamespan.profiler.spanlog import SpanLog
+
+_lock = threading.RLock()
+_running: Session | None = None
+_hooked = False
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a recording was asked for; a child process starts its own with the same."""
+
+    directory: str
+    rate_hz: float
+    service: str | None
+    release: str | None
+    environment: str | None
+    engine: str
+    max_depth: tuple[int, int]
+    limits: Limits
+
+
+class Session:
+    """The parts of one recording, and what happens to them at fork and at the end."""
+
+    def __init__(self, options: Options, log: SpanLog, parent: Header | None = None) -> None:
+        self.options = options
+        self.log = log
+        self.interval_ns = round(1e9 / options.rate_hz)
+        self.engine, reason = engines.choose(options.engine, options.max_depth)
+        if parent is None:
+            self.header = _header(options, self.interval_ns, self.engine, reason)
+        else:
+            self.header = environment.child_of(parent)
+        stem = file_stem(self.header)
+        self.recorder = Recorder(
+            self.engine, log, os.path.join(options.directory, stem), self.header, options.limits
+        )
+
+    def run(self) -> None:
+        """Set sampler and recorder going."""
+        self.engine.start(self.interval_ns)
+        self.recorder.start()
+
+    def pause(self) -> None:
+        """End both threads, to go on with ``run``."""
+        self.engine.stop()
+        self.recorder.pause()
+
+    def stop(self, reason: str) -> None:
+        """End the recording and close its file."""
+        self.engine.stop()
+        self.recorder.stop(reason)
+
+
+def running() -> Session | None:
+    """The recording of this process, if there is one."""
+    return _running
+
+
+def begin(options: Options) -> Session:
+    """Start recording. Raises UsageError where that cannot be, or something is recording."""
+    global _running  # noqa: PLW0603 - one recording per process
+    with _lock:
+        if _running is not None:
+            raise UsageError(
+                f"already recording to {_running.recorder.path or _running.options.directory}: "
+                "stop() that recording first"
+            )
+        session = Session(options, SpanLog())
+        try:
+            os.makedirs(options.directory, mode=0o700, exist_ok=True)
+            session.recorder.open()
+        except OSError as error:
+            raise UsageError(
+                f"cannot record to {options.directory}: {error.strerror or error}; "
+                "name a folder that can be written"
+            ) from error
+        try:
+            session.run()
+        except RuntimeError as error:  # no more threads
+            session.stop("stop")
+            raise UsageError(f"cannot record: {error}") from error
+        _hook()
+        _import_all()
+        _running = session
+        active.record_into(session.log)
+        return session
+
+
+def end(reason: str, only: Session | None = None) -> str | None:
+    """Stop recording (``only`` if it is that one) and return the path of the last file."""
+    global _running  # noqa: PLW0603 - as above
+    with _lock:
+        session = _running
+        if session is None or (only is not None and session is not only):
+            return None
+        _running = None
+        active.record_into(None)
+        session.stop(reason)
+        return session.recorder.path
+
+
+def _import_all() -> None:
+    """Look up every public name, so that none is imported later.
+
+    A child of fork that has to import what another thread was importing waits for ever.
+    """
+    package = importlib.import_module("flamespan.profiler")
+    for name in package.__all__:
+        getattr(package, name)
+
+
+def _hook() -> None:
+    """Be told of exit and fork; once, since there is no way to take it back."""
+    global _hooked  # noqa: PLW0603
+    if _hooked:
+        return
+    _hooked = True
+    atexit.register(end, "exit")
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child
+        )
+
+
+def _before_fork() -> None:
+    """No thread of ours is there when the process is copied, and no lock of ours is held."""
+    if _running is not None:
+        _running.pause()
+
+
+def _after_fork() -> None:
+    if _running is not None:
+        _running.run()
+
+
+def _in_child() -> None:
+    """A child gets its own recording; its file is made when there is something to write."""
+    global _lock, _running  # noqa: PLW0603
+    _lock = threading.RLock()
+    parent, _running = _running, None
+    if parent is None:
+        return
+    active.after_fork()
+    parent.log.after_fork(active.ACTIVE.get())
+    try:
+        _running = Session(parent.options, parent.log, parent.header)
+        _running.run()
+    except Exception:
+        _running = None
+        active.record_into(None)
+        logging.getLogger("flamespan").warning("this child is not recorded", exc_info=True)
+        return
+    multiprocessing = sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None:
+        multiprocessing.register_after_fork(_running, _stop_with_multiprocessing)
+
+
+def _stop_with_multiprocessing(_: Session) -> None:
+    """Children of multiprocessing leave through ``os._exit``, past atexit, but tell their own."""
+    finalize = sys.modules["multiprocessing.util"].Finalize
+    finalize(None, end, args=("exit",), exitpriority=-1000)
+
+
+def file_stem(header: Header) -> str:
+    """Name of a recording's files: service, host, process and start, safe on any system."""
+    start = time.strftime("%Y%m%dT%H%M%S", time.gmtime(header.start_wall_ns // 10**9))
+    micros = header.start_wall_ns // 1000 % 10**6
+    words = (header.service, header.host, str(header.pid), f"{start}.{micros:06d}Z")
+    return "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", word)[:60].lstrip(".") for word in words)
+
+
+def _header(options: Options, interval_ns: int, engine: Engine, reason: str) -> Header:
+    return environment.header(
+        interval_ns=interval_ns,
+        tick_ns=engine.tick_ns,
+        max_depth=sum(options.max_depth),
+        engine={
+            "name": engine.name,
+            "reason": reason,
+            "span_rule": engine.span_rule,
+            "state_rule": engine.state_rule,
+        },
+        service=options.service,
+        release=options.release,
+        environment=options.environment,
+    )

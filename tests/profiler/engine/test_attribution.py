@@ -1,0 +1,185 @@
+"""Whose time is it: marker functions tell which transaction a sample must belong to."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from flamespan import profiler
+from flamespan.profiler import active
+from helpers import recordings
+
+TASKS = 20
+
+
+def make_marker(number):
+    """A function of its own name, so that the stack says whose work it is."""
+    scope = {"time": time}
+    exec(
+        f"def marker_{number}(seconds):\n"
+        "    until = time.perf_counter() + seconds\n"
+        "    while time.perf_counter() < until:\n"
+        "        pass\n",
+        scope,
+    )
+    return scope[f"marker_{number}"]
+
+
+MARKERS = [make_marker(number) for number in range(TASKS)]
+
+
+def marked(recording):
+    """(transaction that the marker belongs to, transaction of the sample) of each marked row."""
+    spans = recordings.spans(recording)
+
+    def transaction(span):
+        while span and spans[span].parent:
+            span = spans[span].parent
+        return spans[span].name if span else None
+
+    for row in recordings.rows(recording):
+        for name in row.stack:
+            if name.startswith("marker_"):
+                yield name.removeprefix("marker_"), transaction(row.span)
+
+
+def check(recording, at_least):
+    seen = Counter(marked(recording))
+    foreign = sum(n for (mine, got), n in seen.items() if got is not None and got != mine)
+    nobodys = sum(n for (_, got), n in seen.items() if got is None)
+    assert foreign == 0
+    assert sum(seen.values()) >= at_least
+    assert nobodys <= 0.01 * sum(seen.values())
+
+
+def test_twenty_concurrent_tasks_share_no_sample(tmp_path):
+    async def request(number):
+        with profiler.transaction(str(number)):
+            for _ in range(12):
+                MARKERS[number](0.0015)
+                await asyncio.sleep(0)
+                with profiler.span("nested"):
+                    MARKERS[number](0.001)
+                    await asyncio.sleep(0.001)
+
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            for number in range(TASKS):
+                group.create_task(request(number))
+
+    with profiler.Profiler(tmp_path, 500) as running:
+        asyncio.run(main())
+    check(recordings.read(running.path), at_least=40)
+
+
+def test_gather_and_callbacks_and_a_task_made_by_another(tmp_path):
+    async def part(number):
+        MARKERS[number](0.004)
+        await asyncio.sleep(0)
+        MARKERS[number](0.004)
+
+    async def request(number):
+        with profiler.transaction(str(number)):
+            await asyncio.gather(part(number), part(number))
+            await asyncio.wait_for(part(number), 5)
+
+    async def main():
+        await asyncio.gather(*(request(number) for number in range(8)))
+
+    with profiler.Profiler(tmp_path, 500) as running:
+        asyncio.run(main())
+    check(recordings.read(running.path), at_least=12)
+
+
+def test_a_transaction_around_the_whole_loop(tmp_path):
+    async def main():
+        with profiler.span("inner"):
+            MARKERS[3](0.05)
+        MARKERS[3](0.05)
+
+    with profiler.Profiler(tmp_path, 500) as running, profiler.transaction("3"):
+        MARKERS[3](0.05)
+        asyncio.run(main())
+        MARKERS[3](0.05)
+    check(recordings.read(running.path), at_least=12)
+
+
+def test_loop_machinery_between_tasks_is_nobodys(tmp_path):
+    async def request():
+        with profiler.transaction("sleeper"):
+            await asyncio.sleep(0.2)
+
+    with profiler.Profiler(tmp_path, 500) as running:
+        asyncio.run(request())
+    recording = recordings.read(running.path)
+    in_select = [row for row in recordings.rows(recording) if "EpollSelector.select" in row.stack]
+    if not in_select:
+        pytest.skip("another selector here")
+    assert all(row.span == 0 for row in in_select)
+
+
+def test_threads_each_have_their_own(tmp_path):
+    def work(number):
+        for _ in range(5):
+            with profiler.transaction(str(number)):
+                MARKERS[number](0.004)
+                with profiler.span("s"):
+                    MARKERS[number](0.004)
+
+    with profiler.Profiler(tmp_path, 300) as running:
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    check(recordings.read(running.path), at_least=12)
+
+
+def test_two_loops_in_two_threads(tmp_path):
+    async def request(number):
+        with profiler.transaction(str(number)):
+            for _ in range(10):
+                MARKERS[number](0.002)
+                await asyncio.sleep(0)
+
+    async def main(first):
+        await asyncio.gather(*(request(first + i) for i in range(5)))
+
+    with profiler.Profiler(tmp_path, 500) as running:
+        threads = [threading.Thread(target=asyncio.run, args=(main(first),)) for first in (0, 10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    check(recordings.read(running.path), at_least=12)
+
+
+def test_dead_thread_with_an_open_span_leaves_nothing_behind(tmp_path):
+    def dies():
+        profiler.transaction("left open").__enter__()
+        time.sleep(0.05)
+
+    with profiler.Profiler(tmp_path, 500) as running:
+        for _ in range(3):
+            thread = threading.Thread(target=dies)
+            thread.start()
+            thread.join()
+        time.sleep(0.02)
+        assert not active.BY_THREAD
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            list(pool.map(MARKERS[0], [0.02] * 3))
+    assert {got for _, got in marked(recordings.read(running.path))} == {None}
+
+
+def test_a_sample_after_the_inner_span_closed_belongs_to_the_outer(tmp_path):
+    with profiler.Profiler(tmp_path, 500) as running, profiler.transaction("1") as outer:
+        with profiler.span("inner"):
+            time.sleep(0.01)
+        MARKERS[1](0.1)
+    rows = list(recordings.rows(recordings.read(running.path)))
+    assert {row.span for row in rows if "marker_1" in row.stack} == {outer.id}

@@ -1,0 +1,222 @@
+"""Forked children record themselves, into files of their own; the parent notices nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+
+import pytest
+
+from helpers import recordings
+from helpers.recordings import run_python
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+HEAD = """
+import os, sys, threading, time
+from flamespan import profiler
+
+def spin(seconds):
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
+
+def in_child():
+    spin(0.3)
+
+def in_parent():
+    spin(0.3)
+
+"""
+
+
+def program(code, folder, *arguments, **options):
+    return run_python(HEAD + textwrap.dedent(code), str(folder), *arguments, **options)
+
+
+def by_role(folder):
+    """Recordings as (parent, children)."""
+    found = [recordings.read(path) for path in folder.glob("*.fspan")]
+    pids = {r.header.pid for r in found}
+    (parent,) = [r for r in found if r.header.parent_pid not in pids]
+    return parent, [r for r in found if r is not parent]
+
+
+def functions(recording):
+    return {name for row in recordings.rows(recording) for name in row.stack}
+
+
+def test_child_gets_its_own_file_and_parent_goes_on(tmp_path):
+    done = program(
+        """
+        profiler.start(sys.argv[1], 200)
+        with profiler.transaction("whole"):
+            spin(0.1)
+            pid = os.fork()
+            if pid == 0:
+                with profiler.span("child part"):
+                    in_child()
+                sys.exit(0)
+            in_parent()
+            assert os.waitpid(pid, 0)[1] == 0
+        print(profiler.stop())
+        """,
+        tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    parent, (child,) = by_role(tmp_path)
+    assert parent.header.session_id != child.header.session_id
+    assert (parent.end.reason, child.end.reason) == ("stop", "exit")
+    assert "in_parent" in functions(parent)
+    assert "in_child" not in functions(parent)
+    assert "in_child" in functions(child)
+    assert "in_parent" not in functions(child)
+    spans = recordings.spans(child)
+    whole, part = spans.values()
+    assert (whole.name, part.op, part.parent) == ("whole", "child part", whole.id)
+    assert {row.span for row in recordings.rows(child) if "in_child" in row.stack} == {part.id}
+    assert {s.name or s.op for s in recordings.spans(parent).values()} == {"whole"}
+    assert len(parent.spans.ended) == 1
+    assert len(child.spans.ended) == 2  # sys.exit leaves both
+
+
+def test_many_forks_while_threads_hold_every_lock(tmp_path):
+    """Children of a process whose threads record spans, log and fork at full speed."""
+    done = program(
+        """
+        import logging
+        profiler.start(sys.argv[1], 1000)
+        over = False
+        def work():
+            while not over:
+                with profiler.transaction("t"), profiler.span("s") as s:
+                    s.set_tag("a", 1)
+                    logging.getLogger("x").debug("y")
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for t in threads: t.start()
+        for _ in range(12):
+            pid = os.fork()
+            if pid == 0:
+                with profiler.transaction("in child"):
+                    time.sleep(0.01)
+                profiler.stop()
+                os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+        over = True
+        for t in threads: t.join()
+        profiler.stop()
+        print(threading.active_count())
+        """,
+        tmp_path,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    if sys.version_info < (3, 12):
+        assert done.stderr == ""
+    assert done.stdout.strip() == "1"
+    parent, children = by_role(tmp_path)
+    assert parent.end.reason == "stop"
+    assert len(children) >= 10
+    for child in children:
+        assert child.end.reason == "stop"
+        assert [s.name for s in child.spans.started] == ["in child"]
+
+
+def test_our_threads_alone_do_not_make_fork_warn(tmp_path):
+    """Python 3.12+ warns of fork in a process with threads; ours are paused for it."""
+    done = program(
+        """
+        profiler.start(sys.argv[1])
+        for _ in range(5):
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0)
+            os.waitpid(pid, 0)
+        spin(0.1)
+        profiler.stop()
+        """,
+        tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    parent, children = by_role(tmp_path)
+    assert "spin" in functions(parent)
+    assert children == []
+
+
+def test_child_that_is_killed_leaves_what_it_flushed(tmp_path):
+    done = program(
+        """
+        profiler.start(sys.argv[1])
+        pid = os.fork()
+        if pid == 0:
+            while True:
+                in_child()
+        time.sleep(1.8)
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        """,
+        tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    parent, (child,) = by_role(tmp_path)
+    assert child.end is None
+    assert "in_child" in functions(child)
+    assert parent.end.reason == "exit"
+
+
+@pytest.mark.parametrize("kind", ["Process", "Pool", "executor"])
+def test_multiprocessing_children_write_their_end(tmp_path, kind):
+    done = program(
+        """
+        import multiprocessing, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # pools have threads of their own
+        context = multiprocessing.get_context("fork")
+        def job(i):
+            with profiler.transaction(f"job {i}"):
+                in_child()
+        profiler.start(sys.argv[1])
+        if sys.argv[2] == "Process":
+            children = [context.Process(target=job, args=(i,)) for i in range(4)]
+            for c in children: c.start()
+            for c in children: c.join()
+            assert [c.exitcode for c in children] == [0] * 4
+        elif sys.argv[2] == "Pool":
+            with context.Pool(2) as pool:
+                pool.map(job, range(4), chunksize=1)
+                pool.close()
+                pool.join()
+        else:
+            from concurrent.futures import ProcessPoolExecutor
+            with ProcessPoolExecutor(2, mp_context=context) as pool:
+                list(pool.map(job, range(4)))
+        profiler.stop()
+        """,
+        tmp_path,
+        kind,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    parent, children = by_role(tmp_path)
+    assert parent.end.reason == "stop"
+    assert len(children) == (4 if kind == "Process" else 2)
+    assert {child.end.reason for child in children} == {"exit"}
+    assert all("in_child" in functions(child) for child in children)
+    done_jobs = {s.name for child in children for s in recordings.spans(child).values()}
+    assert done_jobs == {f"job {i}" for i in range(4)}
+    assert all(len(c.spans.ended) == len(c.spans.started) for c in children)
+
+
+def test_subprocesses_are_left_alone(tmp_path):
+    done = program(
+        """
+        import subprocess
+        profiler.start(sys.argv[1])
+        for _ in range(3):
+            subprocess.run([sys.executable, "-c", "pass"], check=True)
+            subprocess.run(["true"], check=True, preexec_fn=lambda: None)
+        profiler.stop()
+        """,
+        tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(tmp_path.iterdir())) == 1
