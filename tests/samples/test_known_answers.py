@@ -121,17 +121,20 @@ def test_spans(recorded) -> None:
         "http.server",
         2,
     )
-    assert 1.8e9 <= transaction.total_ns < 2.6e9
+    # What takes its time never takes less; on a machine with other work it may take more.
+    assert 1.8e9 <= transaction.total_ns < 4e9
     gaps = profile.gaps().head(2)
     assert gaps["function"].tolist() == ["work_that_no_span_covers"] * 2
     assert gaps["transaction"].tolist() == ["GET /report"] * 2
-    assert gaps["duration_ns"].between(400_000_000, 600_000_000).all()
-    assert (gaps["function_ns"] > 0.9 * gaps["duration_ns"]).all()
+    assert gaps["duration_ns"].between(400_000_000, 1_000_000_000).all(), gaps
+    assert (gaps["function_ns"] > 0.7 * gaps["duration_ns"]).all(), gaps
     ops = profile.op_breakdown().set_index("op")
     for op, truth in [("other", 8), ("serialize", 5), ("db.query", 4), ("template.render", 1)]:
-        assert ops.loc[op, "share"] == pytest.approx(truth / 18, abs=0.05), op
-    waiting = profile.in_transactions().states("idle").functions()
+        assert ops.loc[op, "exclusive_ns"] >= truth * 100_000_000, op
+        assert ops.loc[op, "share"] == pytest.approx(truth / 18, abs=0.08), op
+    waiting = profile.span("db.query").states("idle").functions()
     assert waiting.iloc[0]["function"] == "query"
+    assert waiting.iloc[0]["self_ns"] > 0.8 * 0.4e9
 
 
 def test_threads(recorded) -> None:
@@ -149,7 +152,7 @@ def test_threads(recorded) -> None:
         waiting = profile.thread(name).states("idle").functions()
         assert waiting.iloc[0]["function"] == function
         assert waiting.iloc[0]["self_share"] > 0.9
-        assert waiting["self_ns"].sum() == pytest.approx(1.2e9, rel=0.15), name
+        assert waiting["self_ns"].sum() == pytest.approx(1.2e9, rel=0.25), name
     table = profile.clock("cpu").functions().head(2)
     assert table["function"].tolist() == ["burn_heavily", "burn_lightly"]
 

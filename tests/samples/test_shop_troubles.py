@@ -31,10 +31,20 @@ TROUBLES = {
 
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
-    """Six seconds of the shop."""
+    """Five times the load driver's deck: the same mix on a fast machine and on a busy one."""
     folder = tmp_path_factory.mktemp("profiles")
     done = subprocess.run(
-        [sys.executable, SHOP, "--profile", folder, "--seconds", "6", "--json"],
+        [
+            sys.executable,
+            SHOP,
+            "--profile",
+            folder,
+            "--requests",
+            "135",
+            "--seconds",
+            "90",
+            "--json",
+        ],
         capture_output=True,
         text=True,
         timeout=120,
@@ -66,7 +76,7 @@ def test_troubles_lead_the_functions(profile: Profile) -> None:
     troubles = set(TROUBLES.values()) - {"products_with_a_query_for_each_one"}
     assert own >= troubles, table.head(10)
     total = table.sort_values("total_ns", ascending=False).set_index("function")["total_share"]
-    assert (total[list(TROUBLES.values())] > 0.04).all(), total.head(20)
+    assert (total[list(TROUBLES.values())] > 0.02).all(), total.head(20)
 
 
 @pytest.mark.parametrize("route", TROUBLES)
