@@ -22,10 +22,12 @@ import pandas as pd
 from flamespan.aggregator import exporting, options
 from flamespan.aggregator.exporting.json import plain, records
 from flamespan.aggregator.profile import Profile
+from flamespan.aggregator.quality import process_info, troubles
 from flamespan.profiler.errors import UsageError
 
 _TERMINAL = "flamespan.viewer.terminal"
 
+_MOST_TROUBLES = 3
 _LIMIT = 30
 """Rows that a table for people has unless ``--limit`` says otherwise."""
 
@@ -56,6 +58,18 @@ def report_parser(parser: argparse.ArgumentParser) -> None:
     table.add_argument("--format", metavar="|".join(FORMATS), default="table", help="of the output")
 
 
+def chosen(args: argparse.Namespace) -> Profile:
+    """The profile that the options ask for; what is missing in it is said on standard error."""
+    profile = options.chosen(args)
+    for process in profile.processes:
+        lines = list(troubles(process_info(process)))
+        for line in lines[:_MOST_TROUBLES]:
+            print(f"flamespan: {os.path.basename(process.paths[0])}: {line}", file=sys.stderr)
+        if len(lines) > _MOST_TROUBLES:
+            print("flamespan: … and more; see flamespan info", file=sys.stderr)
+    return profile
+
+
 def report(args: argparse.Namespace) -> int:
     """Print one table."""
     if args.by not in QUESTIONS:
@@ -63,7 +77,7 @@ def report(args: argparse.Namespace) -> int:
     if args.format not in FORMATS:
         raise UsageError(f"--format {args.format!r}: there are {', '.join(FORMATS)}")
     match = options.pattern(args.match, "--match") if args.match else None
-    profile = options.chosen(args)
+    profile = chosen(args)
     table = QUESTIONS[args.by](profile, args.instances)
     if match:
         table = _matching(table, match)
@@ -129,7 +143,7 @@ def tree(args: argparse.Namespace) -> int:
     least = _share(args.min_share)
     if args.depth is not None and args.depth < 1:
         raise UsageError(f"--depth {args.depth}: must be 1 or more")
-    profile = options.chosen(args)
+    profile = chosen(args)
     draw = importlib.import_module(_TERMINAL)
     calls = profile.tree("bottom-up" if args.bottom_up else "top-down")
     draw.console(_output()).print(draw.tree(profile, calls, least, args.depth))
@@ -166,7 +180,7 @@ def export(args: argparse.Namespace) -> int:
         known = ", ".join(exporting.FORMATS)
         raise UsageError(f"which format? name one with -f: {known}")
     how = exporting.named(name)
-    profile = options.chosen(args)
+    profile = chosen(args)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         if args.output == "-":

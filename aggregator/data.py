@@ -133,7 +133,11 @@ class Spans:
 
 @dataclass(slots=True)
 class Process:
-    """One recorded process: its files, what it says of itself, how good the recording is."""
+    """One recorded process: its files, what it says of itself, how good the recording is.
+
+    ``left_out`` names files beside its own that could not be read at all (of a folder that was
+    loaded); ``notes`` is what else a reader should know.
+    """
 
     paths: list[str] = field(default_factory=list)
     header: Header = field(default_factory=Header)
@@ -146,6 +150,7 @@ class Process:
     unobserved_ns: int = 0
     first_ns: int = 0
     last_ns: int = 0
+    left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 

@@ -50,6 +50,7 @@ class Content:
     stats: Stats = field(default_factory=Stats)
     end: End | None = None
     loss: Loss = field(default_factory=Loss)
+    left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     epoch_ns: int = 0
     passes: int = 0

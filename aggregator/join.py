@@ -181,6 +181,7 @@ def _add_part(process: Process, content: Content) -> None:
     process.unobserved_ns += content.unobserved_ns
     process.first_ns = min(process.first_ns, content.first_ns)
     process.last_ns = max(process.last_ns, content.last_ns)
+    process.left_out += content.left_out
     process.notes += [*content.loss.reasons, *content.notes]
     lost = process.loss
     process.loss = Loss(

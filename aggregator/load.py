@@ -52,7 +52,7 @@ def load(
             refused.append(error)
     if not contents:
         raise refused[0]
-    contents[0].notes += [f"left out: {error}" for error in refused]
+    contents[0].left_out = [str(error) for error in refused]
     return Profile.of(*join(contents, application, library))
 
 

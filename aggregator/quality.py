@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,5 +82,21 @@ def process_info(process: Process) -> dict[str, Any]:
             "skipped_bytes": loss.skipped_bytes,
             "tail_bytes": loss.tail_bytes,
         },
+        "left_out": list(process.left_out),
         "notes": list(process.notes),
     }
+
+
+def troubles(process: dict[str, Any]) -> Iterator[str]:
+    """What makes a recording (a ``process_info``) less than whole, a line each."""
+    lost = process["lost"]
+    if not process["clean_end"] and process["passes"]:
+        yield "no clean end: the process was killed, or is still running"
+    if lost["blocks"] or lost["skipped_bytes"]:
+        yield f"damaged: {lost['blocks']} blocks, {lost['skipped_bytes']} bytes could not be read"
+    if lost["tail_bytes"]:
+        yield f"the last {lost['tail_bytes']} bytes are no whole block (a write cut short)"
+    for name in ("dropped_samples", "dropped_spans", "failed_flushes"):
+        if process[name]:
+            yield f"{process[name]} {name.replace('_', ' ')}"
+    yield from (f"left out: {reason}" for reason in process["left_out"])

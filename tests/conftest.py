@@ -6,6 +6,11 @@ import sys
 import threading
 
 import pytest
+from hypothesis import settings
+
+# No deadlines: the suite also runs on machines that are busy with something else.
+settings.register_profile("flamespan", deadline=None)
+settings.load_profile("flamespan")
 
 
 @pytest.fixture(autouse=True)

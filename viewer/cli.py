@@ -8,7 +8,7 @@ import sys
 import warnings
 
 from flamespan.aggregator import options
-from flamespan.aggregator.cli import output_path
+from flamespan.aggregator.cli import chosen, output_path
 from flamespan.aggregator.exporting import landing
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer import plots, speedscope
@@ -36,7 +36,7 @@ def view(args: argparse.Namespace) -> int:
         return _speedscope(args)
     if not 0 <= args.port <= 65535:
         raise UsageError(f"--port {args.port}: there are 0 to 65535")
-    serve(options.chosen(args), not args.no_open, args.port, on_ready=_say_where)
+    serve(chosen(args), not args.no_open, args.port, on_ready=_say_where)
     return 0
 
 
@@ -47,7 +47,7 @@ def _say_where(url: str) -> None:
 def _speedscope(args: argparse.Namespace) -> int:
     # Before the recording is read: it may be large, and speedscope may not be there.
     how = [] if args.no_open else speedscope.command(npx=args.npx)
-    profile = options.chosen(args)
+    profile = chosen(args)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         path = speedscope.write_export(profile)
@@ -79,7 +79,7 @@ def plot(args: argparse.Namespace) -> int:
     named = args.output and not os.path.isdir(args.output)
     if named and not args.output.lower().endswith(_SUFFIXES):
         raise UsageError(f"{args.output}: write a name that ends with {', '.join(_SUFFIXES)}")
-    profile = options.chosen(args)
+    profile = chosen(args)
     path = output_path(args.output, profile, f".{args.kind}.png")
     if args.kind == "self-time":
         axes = plots.plot_self_time(profile, limit=args.limit)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from flamespan.aggregator.quality import troubles
 from flamespan.viewer import words
 
 
@@ -20,7 +21,8 @@ def info(facts: dict[str, Any]) -> RenderableType:
     for process in facts["processes"]:
         name = process["service"] or os.path.basename(process["program"]) or "process"
         parts += [Text(), _pairs(f"{name} (process {process['pid']})", _process_facts(process))]
-        parts += [Text(f"  ! {words.clean(trouble)}", "yellow") for trouble in _troubles(process)]
+        said = dict.fromkeys([*troubles(process), *process["notes"]])
+        parts += [Text(f"  ! {words.clean(line)}", "yellow") for line in said]
     return Group(*parts)
 
 
@@ -84,18 +86,3 @@ def _process_facts(process: dict[str, Any]) -> Iterator[tuple[str, str]]:
         own = process["sampler_cpu_ns"] + process["recorder_cpu_ns"]
         share = words.percent(process["sampler_share"])
         yield "profiler's CPU", f"{words.duration(own)} (sampler: {share} of one core)"
-
-
-def _troubles(process: dict[str, Any]) -> Iterator[str]:
-    """What makes the recording less than whole."""
-    lost = process["lost"]
-    if not process["clean_end"] and process["passes"]:
-        yield "no clean end: the process was killed, or is still running"
-    if lost["blocks"] or lost["skipped_bytes"]:
-        yield f"damaged: {lost['blocks']} blocks, {lost['skipped_bytes']} bytes could not be read"
-    if lost["tail_bytes"]:
-        yield f"the last {lost['tail_bytes']} bytes are no whole block (a write cut short)"
-    for name in ("dropped_samples", "dropped_spans", "failed_flushes"):
-        if process[name]:
-            yield f"{words.grouped(process[name])} {name.replace('_', ' ')}"
-    yield from dict.fromkeys(process["notes"])

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -282,3 +283,15 @@ def test_durations(text, ns):
 def test_what_is_no_duration(text):
     with pytest.raises(UsageError, match="is no duration"):
         options.duration_ns(text)
+
+
+def test_what_a_recording_lost_is_said_beside_every_answer(recording, tmp_path, capsys):
+    data = Path(recording).read_bytes()
+    (tmp_path / "cut.fspan").write_bytes(data[:-40])
+    (tmp_path / "stub.fspan").write_bytes(data[:15])
+    assert main(["report", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert "cut.fspan: no clean end" in said
+    assert "cut.fspan: the last" in said
+    assert "left out:" in said
+    assert "stub.fspan at 12: no readable header" in said
