@@ -13,6 +13,9 @@ settings.register_profile("flamespan", deadline=None)
 settings.load_profile("flamespan")
 
 
+OURS = ("flamespan-sampler", "flamespan-recorder")
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_recording():
     yield
@@ -21,6 +24,6 @@ def nothing_left_recording():
         return
     forgotten = session.is_recording()
     session.stop()
-    ours = [t.name for t in threading.enumerate() if t.name.startswith("flamespan-")]
+    ours = [t.name for t in threading.enumerate() if t.name in OURS]
     assert not forgotten, "the test left a recording running"
     assert not ours, f"threads are left: {ours}"
