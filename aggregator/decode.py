@@ -11,6 +11,7 @@ import numpy.typing as npt
 from flamespan.aggregator.data import Bytes
 from flamespan.aggregator.stacktree import Ids, Ints
 from flamespan.profiler.model import (
+    MAX_THREADS,
     Definitions,
     End,
     Flag,
@@ -123,7 +124,7 @@ def _decode(blocks: list[Samples], content: Content) -> None:
     content.columns = Columns(
         time_ns=np.repeat(time, counts) + content.epoch_ns,
         wall_ns=np.maximum(np.repeat(wall, counts) + join("wall_extra"), 0) * tick_of_sample,
-        cpu_ns=join("cpu_ticks") * tick_of_sample,
+        cpu_ns=np.maximum(join("cpu_ticks"), 0) * tick_of_sample,
         stack=join("stack", np.int32).astype(np.int32),
         span_id=join("span"),
         thread=join("thread", np.int32).astype(np.int32),
@@ -157,11 +158,13 @@ def _set_times(content: Content) -> None:
 
 
 def _replace_lost(content: Content) -> None:
-    """Samples whose stack was never defined stand on ``<lost>``."""
+    """Samples whose stack was never defined stand on ``<lost>``; so for impossible threads."""
     stacks, columns = content.tables.stacks, content.columns
-    gone = columns.stack >= len(stacks)
+    gone = (columns.stack >= len(stacks)) | (columns.stack < 0)
     if gone.any():
         stacks.parent.append(0)
         stacks.frame.append(0)
         columns.stack[gone] = len(stacks) - 1
         content.notes.append(f"{content.path}: {int(gone.sum())} samples lost their stacks")
+    nobody = (columns.thread < 0) | (columns.thread >= MAX_THREADS)
+    columns.thread[nobody] = max(content.tables.threads, default=-1) + 1

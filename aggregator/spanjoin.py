@@ -11,6 +11,9 @@ from flamespan.aggregator.data import Spans
 from flamespan.aggregator.stacktree import Ids, Ints
 from flamespan.profiler.model import NO_SPAN, SpanEvents, SpanStart
 
+_DENSE = 1 << 20
+"""Span ids up to here are looked up in a table, however few samples there are."""
+
 
 @dataclass(slots=True)
 class _Row:
@@ -63,22 +66,35 @@ class SpanJoiner:
 
     def rows_of(self, process: int, span_id: Ints) -> Ids:
         """The span table's row of each id; -1 for none and for spans whose start was lost."""
-        distinct, inverse = np.unique(span_id, return_inverse=True)
-        place = self._place
-        rows = [place.get((process, int(i)), -1) if i != NO_SPAN else -1 for i in distinct]
-        return np.array(rows, np.int32)[inverse] if rows else np.zeros(0, np.int32)
+        known = [(key, row) for (of, key), row in self._place.items() if of == process]
+        highest = int(span_id.max(initial=0))
+        if highest > _DENSE + 4 * len(span_id):  # ids from anywhere: no table by id
+            distinct, inverse = np.unique(span_id, return_inverse=True)
+            place = dict(known)
+            return np.array([place.get(int(i), -1) for i in distinct], np.int32)[inverse]
+        rows = np.full(highest + 1, -1, np.int32)
+        for key, row in known:
+            if key <= highest:
+                rows[key] = row
+        rows[NO_SPAN] = -1
+        # Ids beyond 63 bits come only from damaged or hostile files; they are nobody's.
+        return rows[np.maximum(span_id, NO_SPAN)]
 
     def place_threads(self, span: Ids, thread: Ids, idents: Sequence[int]) -> None:
         """Set each span's thread from its first sample that a thread of its ident took.
 
         ``span`` and ``thread`` are rows per sample, ``idents`` Python's ident of each thread.
         """
-        inside = np.flatnonzero(span >= 0)
-        pairs = np.unique(np.stack([span[inside], thread[inside]]), axis=1, return_index=True)[1]
-        for sample in inside[np.sort(pairs)][::-1]:
-            row, place = self._rows[span[sample]], int(thread[sample])
-            if idents[place] == row.start.thread_ident:
-                row.thread = place
+        if not self._rows:
+            return
+        opened_by = np.array([row.start.thread_ident for row in self._rows], np.uint64)
+        taken_by = np.array(idents, np.uint64)[thread]
+        own = np.flatnonzero((span >= 0) & (opened_by[span] == taken_by))
+        # Backwards, so that the first sample of a span is the last one to be written.
+        first = np.full(len(self._rows), -1, np.int64)
+        first[span[own[::-1]]] = own[::-1]
+        for place in np.flatnonzero(first >= 0):
+            self._rows[place].thread = int(thread[first[place]])
 
     def spans(self, last_ns: list[int]) -> Spans:
         """The table; ``last_ns`` says of each process when it was last seen."""

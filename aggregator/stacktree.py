@@ -61,17 +61,16 @@ class StackTree:
         Inclusive sums over these nodes count every stack once per group, however often the
         group stands on it.
         """
-        place, size = self._spans
-        groups = group[self.key].astype(np.int64)
+        place, size = (values[1:] for values in self._spans)  # node 0 has no key of its own
+        groups = group[self.key[1:]].astype(np.int64)
         order = np.lexsort((place, groups))
         stride = len(self) + 1
         ends = groups * stride + place + size
         # Within a group, in depth-first order: nested in an earlier node iff that one ends later.
         reach = np.maximum.accumulate(ends[order])
-        nested = np.zeros(len(self), bool)
-        nested[order[1:]] = reach[:-1] > (groups * stride + place)[order[1:]]
-        first = ~nested
+        first = np.ones(len(self), bool)
         first[0] = False
+        first[order[1:] + 1] = reach[:-1] <= (groups * stride + place)[order[1:]]
         return first
 
     def path(self, node: int) -> list[int]:

@@ -14,6 +14,7 @@ from flamespan.profiler import columns
 from flamespan.profiler.columns import Column
 from flamespan.profiler.model import (
     LOST,
+    MAX_THREADS,
     Definitions,
     Function,
     Samples,
@@ -70,16 +71,17 @@ def pack_definitions(d: Definitions, strings: StringIds) -> bytes:
     """Functions, frames, stacks and threads as columns (strings apart: ``StringIds``)."""
     pack = columns.pack_unsigned
     text = strings.id
-    parts = [
-        pack(8, [d.first_function, d.first_frame, d.first_stack]),
-        pack(9, [text(f.name) for f in d.functions]),
-        pack(10, [text(f.file) for f in d.functions]),
-        pack(11, [f.first_line for f in d.functions]),
-        columns.pack_deltas(12, d.frame_function),
-        pack(13, d.frame_line),
-        columns.pack_deltas(14, d.stack_parent),
-        pack(15, d.stack_frame),
-    ]
+    parts = [pack(8, [d.first_function, d.first_frame, d.first_stack])]
+    if d.functions:
+        parts += [
+            pack(9, [text(f.name) for f in d.functions]),
+            pack(10, [text(f.file) for f in d.functions]),
+            pack(11, [f.first_line for f in d.functions]),
+        ]
+    if d.frame_function:
+        parts += [columns.pack_deltas(12, d.frame_function), pack(13, d.frame_line)]
+    if d.stack_parent:
+        parts += [columns.pack_deltas(14, d.stack_parent), pack(15, d.stack_frame)]
     if d.threads:
         parts += [
             pack(16, [t.index for t in d.threads]),
@@ -101,10 +103,11 @@ def pack_samples(s: Samples) -> bytes:
 
 
 def pack_spans(e: SpanEvents, strings: StringIds) -> bytes:
-    """Span events as columns."""
+    """Span events as columns; tables without rows are left out."""
     pack, deltas, text = columns.pack_unsigned, columns.pack_deltas, strings.id
-    return b"".join(
-        [
+    parts = []
+    if e.started:
+        parts += [
             deltas(1, [s.id for s in e.started]),
             deltas(2, [s.parent for s in e.started]),
             pack(3, [s.thread_ident for s in e.started]),
@@ -112,18 +115,27 @@ def pack_spans(e: SpanEvents, strings: StringIds) -> bytes:
             pack(5, [text(s.op) for s in e.started]),
             pack(6, [text(s.description) for s in e.started]),
             deltas(7, [s.start_ns for s in e.started]),
+        ]
+    if e.ended:
+        parts += [
             deltas(16, [s.id for s in e.ended]),
             deltas(17, [s.end_ns for s in e.ended]),
             pack(18, [text(s.status) for s in e.ended]),
+        ]
+    if e.tags:
+        parts += [
             deltas(24, [t.id for t in e.tags]),
             pack(25, [text(t.key) for t in e.tags]),
             pack(26, [text(t.value) for t in e.tags]),
+        ]
+    if e.measurements:
+        parts += [
             deltas(32, [m.id for m in e.measurements]),
             pack(33, [text(m.name) for m in e.measurements]),
             columns.pack_floats(34, [m.value for m in e.measurements]),
             pack(35, [text(m.unit) for m in e.measurements]),
         ]
-    )
+    return b"".join(parts)
 
 
 class _Texts:
@@ -156,6 +168,8 @@ def unpack_definitions(c: dict[int, Column], strings: dict[int, str]) -> Definit
             Thread(index, ident, native, text(name), bool(main))
             for index, ident, native, name, main in _rows(c, 16, 17, 18, 19, 20)
         ]
+        if any(thread.index >= MAX_THREADS for thread in d.threads):
+            raise ValueError("a thread's index is beyond any bound")
     return d
 
 
@@ -202,8 +216,8 @@ def _ints(c: dict[int, Column], column: int) -> array[int]:
 
 
 def _ids(c: dict[int, Column], column: int) -> array[int]:
-    """A column as array("I"), the type of every id in memory."""
-    return array("I", _ints(c, column))
+    """A column as array("I"), the type of every id in memory; empty where it was left out."""
+    return array("I", _ints(c, column)) if column in c else array("I")
 
 
 def _texts(c: dict[int, Column], column: int) -> list[str]:
@@ -214,6 +228,9 @@ def _texts(c: dict[int, Column], column: int) -> list[str]:
 
 
 def _rows(c: dict[int, Column], *wanted: int) -> Iterator[tuple[Any, ...]]:
+    """Rows of a table of columns; none where the table was left out."""
+    if wanted[0] not in c:
+        return iter(())
     return zip(*(_ints(c, column) for column in wanted), strict=True)
 
 

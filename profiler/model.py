@@ -135,6 +135,9 @@ class Definitions:
         return bool(self.functions or self.frame_function or self.stack_parent or self.threads)
 
 
+MAX_THREADS = 1 << 20
+"""Thread indexes of a readable file lie below."""
+
 MAX_HOLE = 1 << 20
 """The most rows that may be missing before a definition; more is damage, not loss."""
 
