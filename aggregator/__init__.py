@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flamespan.aggregator.calltree import CallTree
+    from flamespan.aggregator.exporting import export
     from flamespan.aggregator.load import load
     from flamespan.aggregator.profile import Profile
 
-__all__ = ["CallTree", "Profile", "load"]
+__all__ = ["CallTree", "Profile", "export", "load"]
 
-_HOMES = {"load": "load", "Profile": "profile", "CallTree": "calltree"}
+_HOMES = {"load": "load", "Profile": "profile", "CallTree": "calltree", "export": "exporting"}
 
 
 def __getattr__(name: str) -> object:

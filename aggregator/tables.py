@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from flamespan.aggregator.data import Origin
+from flamespan.aggregator.data import Origin, Tables
 from flamespan.aggregator.stacktree import Ids, Ints, rebuild
 from flamespan.profiler.model import State
 
@@ -29,40 +29,27 @@ def functions(profile: Profile) -> pd.DataFrame:
     t = profile.tables
     weights = _self_and_total(profile, t.frame_function, len(t.function_name))
     seen = np.flatnonzero(weights[2])
-    return _table(
-        profile,
-        {
-            "function": [t.function_name[i] for i in seen],
-            "module": [t.function_module[i] for i in seen],
-            "file": [t.function_file[i] for i in seen],
-            "line": t.function_line[seen],
-            "origin": [Origin(t.function_origin[i]).label for i in seen],
-        },
-        weights,
-        seen,
-    )
+    return _table(profile, _code(t, seen, t.function_line[seen]), weights, seen)
 
 
 def lines(profile: Profile) -> pd.DataFrame:
     """One row per line seen; columns as ``functions``, ``line`` being the line that ran."""
     t = profile.tables
-    weights = _self_and_total(
-        profile, np.arange(len(t.frame_line), dtype=np.int32), len(t.frame_line)
-    )
+    every = np.arange(len(t.frame_line), dtype=np.int32)
+    weights = _self_and_total(profile, every, len(every))
     seen = np.flatnonzero(weights[2])
-    of = t.frame_function[seen]
-    return _table(
-        profile,
-        {
-            "function": [t.function_name[i] for i in of],
-            "module": [t.function_module[i] for i in of],
-            "file": [t.function_file[i] for i in of],
-            "line": t.frame_line[seen],
-            "origin": [Origin(t.function_origin[i]).label for i in of],
-        },
-        weights,
-        seen,
-    )
+    return _table(profile, _code(t, t.frame_function[seen], t.frame_line[seen]), weights, seen)
+
+
+def _code(t: Tables, functions: Ids, lines: Ids) -> dict[str, object]:
+    """The columns that say which code a row is."""
+    return {
+        "function": [t.function_name[i] for i in functions],
+        "module": [t.function_module[i] for i in functions],
+        "file": [t.function_file[i] for i in functions],
+        "line": lines,
+        "origin": [Origin(t.function_origin[i]).label for i in functions],
+    }
 
 
 def modules(profile: Profile) -> pd.DataFrame:
