@@ -77,7 +77,9 @@ def _fresh_main(argv0: str, arguments: Sequence[str], path0: str) -> ModuleType:
     if not sys.flags.safe_path:
         sys.path[0] = path0
     main = ModuleType("__main__")
-    main.__dict__.update(__builtins__=sys.modules["builtins"], __annotations__={})
+    main.__dict__["__builtins__"] = sys.modules["builtins"]
+    if sys.version_info < (3, 14):  # from there on annotations are made when asked for
+        main.__dict__.update(__annotations__={})
     sys.modules["__main__"] = main
     return main
 
