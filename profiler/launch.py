@@ -34,7 +34,8 @@ def prepare_script(path: str, arguments: Sequence[str]) -> Callable[[], None]:
     code = _reader(path)
     main = _fresh_main(path, arguments, os.path.dirname(os.path.realpath(path)))
     main.__file__ = _absolute(path)
-    main.__dict__["__cached__"] = None
+    if sys.version_info < (3, 15):
+        main.__dict__["__cached__"] = None
     loader = importlib.machinery.SourceFileLoader("__main__", path)
     main.__loader__ = loader
     return lambda: _execute(code(), main.__dict__)
