@@ -85,7 +85,9 @@ def test_many_forks_while_threads_hold_every_lock(tmp_path):
     """Children of a process whose threads record spans, log and fork at full speed."""
     done = program(
         """
-        import logging
+        import logging, warnings
+        # It has threads of its own, of which some Pythons warn at each fork.
+        warnings.simplefilter("ignore", DeprecationWarning)
         profiler.start(sys.argv[1], 1000)
         over = False
         def work():
