@@ -12,7 +12,6 @@ from flamespan.aggregator.data import Bytes
 from flamespan.aggregator.stacktree import Ids, Ints
 from flamespan.profiler.model import (
     MAX_THREADS,
-    Definitions,
     End,
     Flag,
     Header,
@@ -64,26 +63,20 @@ class Content:
 
 def read_content(reader: SampleReader) -> Content:
     """Decode a whole sample file; what it refers to but lost is replaced by ``<lost>``."""
-    content = Content(reader.path, reader.header, empty_columns())
-    samples: list[Samples] = []
-    for block in reader.blocks():
-        if isinstance(block, Samples):
-            samples.append(block)
-        elif isinstance(block, Definitions):
-            _add_definitions(content, block)
-        elif isinstance(block, SpanEvents):
-            content.spans.add(block)
-        elif isinstance(block, Stats):
-            content.stats = block
-        elif isinstance(block, End):
-            content.end = block
-        else:
-            content.header = block
-    content.loss = reader.loss
-    header = content.header
-    content.epoch_ns = header.start_wall_ns - header.start_monotonic_ns
-    if samples:
-        _decode(samples, content)
+    whole = reader.read()
+    content = Content(
+        path=reader.path,
+        header=whole.header,
+        columns=empty_columns(),
+        tables=whole.tables,
+        spans=whole.spans,
+        stats=whole.stats,
+        end=whole.end,
+        loss=whole.loss,
+        epoch_ns=whole.header.start_wall_ns - whole.header.start_monotonic_ns,
+    )
+    if whole.samples:
+        _decode(whole.samples, content)
     _set_times(content)
     _replace_lost(content)
     return content
@@ -93,14 +86,6 @@ def empty_columns() -> Columns:
     """No samples."""
     ints, ids, bytes_ = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8)
     return Columns(ints, ints, ints, ids, ints, ids, bytes_, bytes_)
-
-
-def _add_definitions(content: Content, block: Definitions) -> None:
-    try:
-        content.tables.add(block)
-    except ValueError as error:
-        content.loss.blocks += 1
-        content.notes.append(f"{content.path}: definitions refused: {error}")
 
 
 def _decode(blocks: list[Samples], content: Content) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from flamespan.aggregator.data import (
     APPLICATION,
@@ -121,8 +123,8 @@ class _Joiner:
         for content, _ in self._contents:
             tables = content.tables
             functions = np.array([ids[f] for f in tables.functions], np.int64)
-            known = np.minimum(np.asarray(tables.frame_function), len(functions) - 1)
-            coded.append(functions[known] << 32 | np.asarray(tables.frame_line))
+            known = functions[_or_lost(np.asarray(tables.frame_function), len(functions))]
+            coded.append(known << 32 | np.asarray(tables.frame_line))
         distinct, inverse = np.unique(np.concatenate(coded), return_inverse=True)
         cuts = np.cumsum([len(part) for part in coded])[:-1]
         pairs = np.stack([distinct >> 32, distinct & 0xFFFFFFFF], axis=1)
@@ -135,9 +137,8 @@ class _Joiner:
         for (content, _), frames in zip(self._contents, frame_maps, strict=True):
             stacks = content.tables.stacks
             number = np.r_[0, np.arange(count, count + len(stacks) - 1)].astype(np.int32)
-            known = np.minimum(np.asarray(stacks.frame), len(frames) - 1)
             parents.append(number[np.asarray(stacks.parent)][1:])
-            keys.append(frames[known][1:])
+            keys.append(frames[_or_lost(np.asarray(stacks.frame), len(frames))][1:])
             numbers.append(number)
             count += len(stacks) - 1
         tree = StackTree(np.concatenate(parents), np.concatenate(keys))
@@ -168,6 +169,11 @@ class _Joiner:
             return parts[0]
         columns = ([getattr(part, f.name) for part in parts] for f in fields(Rows))
         return Rows(*(np.concatenate(column) for column in columns))
+
+
+def _or_lost(ids: npt.NDArray[np.unsignedinteger[Any]], defined: int) -> Ids:
+    """Ids of definitions, those that were never given replaced by row 0, ``<lost>``."""
+    return np.where(ids < defined, ids, 0).astype(np.int64)
 
 
 def _add_part(process: Process, content: Content) -> None:

@@ -35,6 +35,7 @@ from flamespan.profiler.model import (
     Samples,
     SpanEvents,
     Stats,
+    Tables,
 )
 
 SUFFIX = ".fspan"
@@ -190,7 +191,7 @@ class SampleReader:
         whole = Recording(header=self.header)
         for block in self.blocks():
             if isinstance(block, Definitions):
-                whole.tables.add(block)
+                self._define(whole.tables, block)
             elif isinstance(block, Samples):
                 whole.samples.append(block)
             elif isinstance(block, SpanEvents):
@@ -203,6 +204,14 @@ class SampleReader:
                 whole.header = block
         whole.loss = self.loss
         return whole
+
+    def _define(self, tables: Tables, block: Definitions) -> None:
+        """Take in definitions; those that no loss explains are counted as lost themselves."""
+        try:
+            tables.add(block)
+        except ValueError as error:
+            self.loss.blocks += 1
+            self.loss.reasons.append(f"{self.path}: definitions refused: {error}")
 
     def _check_head(self) -> None:
         if self._data[:8] != MAGIC:

@@ -277,3 +277,16 @@ def test_a_full_disk_leaves_what_was_written(tmp_path, monkeypatch):
     assert recording.loss.blocks == 1
     assert recording.loss.skipped_bytes > 0
     assert whole > 0
+
+
+def test_definitions_beyond_any_loss_are_refused_and_counted(tmp_path):
+    path = tmp_path / "a.fspan"
+    writer = SampleWriter(path, HEADER)
+    writer.flush(Definitions(1 << 25, [Function("far", "/app/x.py", 1)]))
+    writer.flush(*flush_of(0))
+    writer.close()
+    recording = SampleReader(path).read()
+    assert recording.loss.blocks == 1
+    assert "definitions refused" in recording.loss.reasons[0]
+    assert [f.name for f in recording.tables.functions] == ["<lost>", "f1"]
+    assert len(recording.samples) == 1
