@@ -13,6 +13,7 @@ import time
 from contextvars import ContextVar, Token
 from typing import Any
 
+from flamespan.profiler.engine.spancore import SpanCore
 from flamespan.profiler.model import NO_SPAN
 from flamespan.profiler.spanlog import SpanLog
 
@@ -40,26 +41,31 @@ def after_fork() -> None:
 
 
 class Recording:
-    """Where spans go that are opened now; ``log`` is None while nothing records."""
+    """Where spans go that are opened now; ``log`` is None while nothing records.
 
-    __slots__ = ("log",)
+    ``by_thread`` says whether BY_THREAD and LOOPS are kept, for an engine that needs them.
+    """
+
+    __slots__ = ("by_thread", "log")
 
     def __init__(self) -> None:
         self.log: SpanLog | None = None
+        self.by_thread = True
 
 
 RECORDING = Recording()
 
 
-def record_into(log: SpanLog | None) -> None:
+def record_into(log: SpanLog | None, *, by_thread: bool = True) -> None:
     """Send spans opened from now on to ``log``; None: nothing is recorded (and costs little)."""
+    RECORDING.by_thread = by_thread
     RECORDING.log = log
     if log is None:
         BY_THREAD.clear()
         LOOPS.clear()
 
 
-class Span:
+class Span(SpanCore):
     """A transaction or span that is open, or was. Made by ``transaction()`` and ``span()``.
 
     ``id`` is 0 when nothing records; all methods may then still be called, to no effect.
@@ -67,12 +73,9 @@ class Span:
 
     __slots__ = (
         "description",
-        "end_ns",
-        "id",
         "log",
         "name",
         "op",
-        "parent",
         "start_ns",
         "status",
         "thread_ident",
@@ -134,6 +137,12 @@ NO_RECORDING = Span(None, None, "", "", "")
 def activate(span: Span) -> Token[Span | None]:
     """Make ``span`` the active one here; give the token back to ``deactivate``."""
     token = ACTIVE.set(span)
+    if RECORDING.by_thread:
+        _note(span)
+    return token
+
+
+def _note(span: Span) -> None:
     ident = _get_ident()
     BY_THREAD[ident] = span
     asyncio_events = sys.modules.get("asyncio.events")
@@ -141,7 +150,6 @@ def activate(span: Span) -> Token[Span | None]:
         loop = asyncio_events._get_running_loop()
         if loop is not None and LOOPS.get(ident) is not loop:
             LOOPS[ident] = loop
-    return token
 
 
 def deactivate(span: Span, token: Token[Span | None]) -> None:
@@ -158,7 +166,7 @@ def deactivate(span: Span, token: Token[Span | None]) -> None:
         ACTIVE.set(active)
     if active is None:
         BY_THREAD.pop(_get_ident(), None)
-    elif RECORDING.log is not None:
+    elif RECORDING.by_thread and RECORDING.log is not None:
         BY_THREAD[_get_ident()] = active
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from flamespan.profiler import active, environment
 from flamespan.profiler import engine as engines
-from flamespan.profiler.engine import Engine
+from flamespan.profiler.engine import CONTEXT_RULE, Engine
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import Header
 from flamespan.profiler.recorder import Limits, Recorder
@@ -35,6 +35,7 @@ class Options:
     release: str | None
     environment: str | None
     engine: str
+    budget: float
     max_depth: tuple[int, int]
     limits: Limits
 
@@ -45,8 +46,8 @@ class Session:
     def __init__(self, options: Options, log: SpanLog, parent: Header | None = None) -> None:
         self.options = options
         self.log = log
-        self.interval_ns = round(1e9 / options.rate_hz)
-        self.engine, reason = engines.choose(options.engine, options.max_depth)
+        self.engine, reason = engines.choose(options.engine, options.max_depth, options.budget)
+        self.interval_ns = max(round(1e9 / options.rate_hz), self.engine.min_interval_ns)
         if parent is None:
             self.header = _header(options, self.interval_ns, self.engine, reason)
         else:
@@ -103,7 +104,8 @@ def begin(options: Options) -> Session:
         _hook()
         _import_all()
         _running = session
-        active.record_into(session.log)
+        # The native engine reads contexts; only the Python one needs tables kept for it.
+        active.record_into(session.log, by_thread=session.engine.span_rule != CONTEXT_RULE)
         return session
 
 

@@ -302,6 +302,9 @@ class Stats:
     torn: int = 0
     dropped_samples: int = 0
     dropped_spans: int = 0
+    retries: int = 0
+    stretched_passes: int = 0
+    interval_ns: int = 0
     sampler_cpu_ns: int = 0
     recorder_cpu_ns: int = 0
     process_cpu_ns: int = 0

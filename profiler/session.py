@@ -17,7 +17,10 @@ from flamespan.profiler.recorder import Limits
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MAX_RATE_HZ = 1000
+MAX_RATE_HZ = 10_000
+MAX_BUDGET = 100.0
+BUDGET_PER_100_HZ = 0.01
+"""Unless told otherwise sampling may cost 1 % of a core for each 100 Hz that are asked for."""
 
 
 def start(
@@ -28,6 +31,7 @@ def start(
     release: str | None = None,
     environment: str | None = None,
     engine: str = "auto",
+    budget: float | None = None,
     max_depth: tuple[int, int] = MAX_DEPTH,
     max_file_bytes: int = Limits.max_bytes,
     max_file_age_s: float = Limits.max_age_s,
@@ -36,11 +40,16 @@ def start(
 
     Args:
         directory: folder for the sample files; made if missing, readable by the owner only.
-        rate_hz: samples a second of each thread, 1 to 1000.
+        rate_hz: samples a second of each thread, 1 to 10000. The Python engine reaches a few
+            hundred.
         service: what the program is called in reports; default: the main script's name.
         release: version of the program, for comparisons.
         environment: where it runs ("production").
-        engine: "auto", or "python" for the sampler that any Python can run.
+        engine: "native" (reads stacks without the GIL), "python" (any Python can run it), or
+            "auto": the native one where it proves itself, else the other and a line in the log.
+        budget: share of one core (of as many as the application uses) that sampling may cost;
+            passes become rarer where it would cost more. 0: no limit. None: 1 % up to 100 Hz,
+            and more in proportion for a higher rate. The native engine only.
         max_depth: frames kept of deep stacks, next to the leaf and next to the root.
         max_file_bytes: size at which a new file is begun.
         max_file_age_s: age in seconds at which a new file is begun; 0: none.
@@ -56,6 +65,7 @@ def start(
         release=release,
         environment=environment,
         engine=engine,
+        budget=budget,
         max_depth=max_depth,
         max_file_bytes=max_file_bytes,
         max_file_age_s=max_file_age_s,
@@ -90,6 +100,7 @@ class Profiler:
         release: str | None = None,
         environment: str | None = None,
         engine: str = "auto",
+        budget: float | None = None,
         max_depth: tuple[int, int] = MAX_DEPTH,
         max_file_bytes: int = Limits.max_bytes,
         max_file_age_s: float = Limits.max_age_s,
@@ -101,6 +112,7 @@ class Profiler:
             release,
             environment,
             engine,
+            default_budget(rate_hz) if budget is None else budget,
             max_depth,
             Limits(max_file_bytes, max_file_age_s),
         )
@@ -146,10 +158,20 @@ class Profiler:
         return cast("F", recorded)
 
 
+def default_budget(rate_hz: float) -> float:
+    """The share of one core that sampling may cost at this rate, if nobody said otherwise."""
+    return BUDGET_PER_100_HZ * max(1.0, rate_hz / 100) if isinstance(rate_hz, (int, float)) else 0
+
+
 def _check(options: Options) -> None:
     rate = options.rate_hz
     if not isinstance(rate, (int, float)) or not 1 <= rate <= MAX_RATE_HZ:
         raise UsageError(f"a rate of {rate!r} Hz cannot be: give 1 to {MAX_RATE_HZ}")
+    budget = options.budget
+    if not isinstance(budget, (int, float)) or not 0 <= budget <= MAX_BUDGET:
+        raise UsageError(
+            f"budget={budget!r}: give a share of one core, as 0.01, or 0 for no limit"
+        )
     depth = options.max_depth
     if (
         not isinstance(depth, tuple)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from typing import Protocol
 
 from flamespan.profiler.errors import UsageError
@@ -10,19 +12,24 @@ from flamespan.profiler.model import Batch, Stats
 MAX_DEPTH = (200, 56)
 """How many frames of a deep stack are kept: next to the leaf, next to the root."""
 
+CONTEXT_RULE = "context"
+"""``span_rule`` of an engine that reads the active span from each thread's own context."""
+
 
 class Engine(Protocol):
     """Takes samples of all threads of this process. The rest knows no more of it than this.
 
     One engine serves one recording. ``start`` and ``stop`` may alternate (a fork pauses it);
     ids and counters go on. ``name`` says which engine it is, ``span_rule`` how a sample gets its
-    span, ``state_rule`` how a thread's state is told: the header keeps all three.
+    span, ``state_rule`` how a thread's state is told: the header keeps all three. A shorter
+    interval than ``min_interval_ns`` is more than it can do.
     """
 
     name: str
     span_rule: str
     state_rule: str
     tick_ns: int
+    min_interval_ns: int
 
     @property
     def wants_restart(self) -> bool:
@@ -61,14 +68,43 @@ class Engine(Protocol):
         ...
 
 
-def choose(name: str = "auto", max_depth: tuple[int, int] = MAX_DEPTH) -> tuple[Engine, str]:
+def choose(
+    name: str = "auto", max_depth: tuple[int, int] = MAX_DEPTH, budget: float = 0.0
+) -> tuple[Engine, str]:
     """The engine called ``name`` ("auto": the best one here), and why it is not a better one.
 
-    Raises UsageError for a name there is no engine of.
+    ``budget`` is the share of one core that sampling may cost (0: no limit).
+    Raises UsageError for a name there is no engine of, and where "native" cannot work here.
     """
-    if name not in ("auto", "python"):
-        raise UsageError(f"no engine called {name!r} here: use engine='python' or engine='auto'")
+    if name not in ("auto", "native", "python"):
+        raise UsageError(
+            f"no engine called {name!r}: use engine='auto', engine='native' or engine='python'"
+        )
+    reason = "asked for"
+    if name != "python":
+        trouble = _why_not_native()
+        if not trouble:
+            from flamespan.profiler.engine.native import NativeEngine  # noqa: PLC0415
+
+            return NativeEngine(max_depth, budget), reason if name == "native" else "proven here"
+        if name == "native":
+            raise UsageError(f"the native engine cannot work here: {trouble}")
+        reason = trouble
     from flamespan.profiler.engine.python import PythonEngine  # noqa: PLC0415 - loaded where chosen
 
-    reason = "asked for" if name == "python" else "the only engine of this version"
     return PythonEngine(max_depth), reason
+
+
+@functools.cache
+def _why_not_native() -> str:
+    """Why the native engine is not to be used in this process; "" if it has proven itself."""
+    try:
+        from flamespan.profiler.engine import proof  # noqa: PLC0415 - needs the C core
+    except ImportError as error:
+        trouble = f"the C core is not installed ({error})"
+    else:
+        trouble = proof.trouble()
+    if trouble:
+        # Once a process: it is not the application's fault, and it works without.
+        logging.getLogger("flamespan").warning("recording with the Python engine: %s", trouble)
+    return trouble

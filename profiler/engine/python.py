@@ -45,6 +45,7 @@ class PythonEngine:
     span_rule = owners.SPAN_RULE
     state_rule = leaf.STATE_RULE
     tick_ns = TICK_NS
+    min_interval_ns = 1_000_000
 
     def __init__(
         self,

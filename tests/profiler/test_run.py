@@ -178,7 +178,7 @@ def test_interrupt(folder):
         (["--"], "nothing to run"),
         (["-m"], "-m needs"),
         (["-c"], "-c needs"),
-        (["--rate", "0", "tell.py"], "1 to 1000"),
+        (["--rate", "0", "tell.py"], "1 to 10000"),
         (["--engine", "warp", "tell.py"], "no engine called"),
         (["-o", "tell.py", "tell.py"], "cannot record to"),
     ],

@@ -71,8 +71,8 @@ def test_header_tells_where_code_comes_from_and_no_secrets(tmp_path, monkeypatch
     assert Path(os.__file__).is_relative_to(header.paths["stdlib"])
     assert header.paths["site_packages"]
     assert header.python["version"].startswith("3.")
-    assert header.engine["name"] == "python"
-    assert header.engine["span_rule"] == "thread+task"
+    assert header.engine["name"] in ("native", "python")
+    assert header.engine["span_rule"] in ("context", "thread+task")
     assert header.device["cores"] >= 1
     assert "s3cr3t" not in str(header.to_json())
     assert b"s3cr3t" not in running.path.read_bytes()
@@ -81,11 +81,13 @@ def test_header_tells_where_code_comes_from_and_no_secrets(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"rate_hz": 0}, "1 to 1000"),
-        ({"rate_hz": 100_000}, "1 to 1000"),
-        ({"rate_hz": "fast"}, "1 to 1000"),
-        ({"rate_hz": float("nan")}, "1 to 1000"),
+        ({"rate_hz": 0}, "1 to 10000"),
+        ({"rate_hz": 100_000}, "1 to 10000"),
+        ({"rate_hz": "fast"}, "1 to 10000"),
+        ({"rate_hz": float("nan")}, "1 to 10000"),
         ({"engine": "warp"}, "no engine called 'warp'"),
+        ({"budget": -1}, "a share of one core"),
+        ({"budget": "low"}, "a share of one core"),
         ({"max_depth": (0, 5)}, "two numbers"),
         ({"max_depth": 100}, "two numbers"),
         ({"service": 5}, "give text"),
@@ -325,7 +327,7 @@ def test_sudden_ends_leave_a_readable_file_without_an_end(tmp_path, end):
     recording = recordings.read_one(tmp_path)
     assert recording.end is None
     assert not recording.loss
-    assert len(list(recordings.rows(recording))) > 50
+    assert sum(row.wall_ns for row in recordings.rows(recording)) > 5e8
 
 
 def test_daemon_threads_and_exceptions_at_exit_are_survived(tmp_path):

@@ -17,6 +17,11 @@ from helpers import recordings
 TASKS = 20
 
 
+@pytest.fixture(params=["python", "native"])
+def engine(request):
+    return request.param
+
+
 def make_marker(number):
     """A function of its own name, so that the stack says whose work it is."""
     scope = {"time": time}
@@ -57,7 +62,7 @@ def check(recording, at_least):
     assert nobodys <= 0.01 * sum(seen.values())
 
 
-def test_twenty_concurrent_tasks_share_no_sample(tmp_path):
+def test_twenty_concurrent_tasks_share_no_sample(tmp_path, engine):
     async def request(number):
         with profiler.transaction(str(number)):
             for _ in range(12):
@@ -72,12 +77,12 @@ def test_twenty_concurrent_tasks_share_no_sample(tmp_path):
             for number in range(TASKS):
                 group.create_task(request(number))
 
-    with profiler.Profiler(tmp_path, 500) as running:
+    with profiler.Profiler(tmp_path, 500, engine=engine) as running:
         asyncio.run(main())
     check(recordings.read(running.path), at_least=15)
 
 
-def test_gather_and_callbacks_and_a_task_made_by_another(tmp_path):
+def test_gather_and_callbacks_and_a_task_made_by_another(tmp_path, engine):
     async def part(number):
         MARKERS[number](0.004)
         await asyncio.sleep(0)
@@ -91,30 +96,30 @@ def test_gather_and_callbacks_and_a_task_made_by_another(tmp_path):
     async def main():
         await asyncio.gather(*(request(number) for number in range(8)))
 
-    with profiler.Profiler(tmp_path, 500) as running:
+    with profiler.Profiler(tmp_path, 500, engine=engine) as running:
         asyncio.run(main())
     check(recordings.read(running.path), at_least=5)
 
 
-def test_a_transaction_around_the_whole_loop(tmp_path):
+def test_a_transaction_around_the_whole_loop(tmp_path, engine):
     async def main():
         with profiler.span("inner"):
             MARKERS[3](0.1)
         MARKERS[3](0.1)
 
-    with profiler.Profiler(tmp_path, 500) as running, profiler.transaction("3"):
+    with profiler.Profiler(tmp_path, 500, engine=engine) as running, profiler.transaction("3"):
         MARKERS[3](0.1)
         asyncio.run(main())
         MARKERS[3](0.1)
     check(recordings.read(running.path), at_least=5)
 
 
-def test_loop_machinery_between_tasks_is_nobodys(tmp_path):
+def test_loop_machinery_between_tasks_is_nobodys(tmp_path, engine):
     async def request():
         with profiler.transaction("sleeper"):
             await asyncio.sleep(0.2)
 
-    with profiler.Profiler(tmp_path, 500) as running:
+    with profiler.Profiler(tmp_path, 500, engine=engine) as running:
         asyncio.run(request())
     recording = recordings.read(running.path)
     in_select = [row for row in recordings.rows(recording) if "EpollSelector.select" in row.stack]
@@ -123,7 +128,7 @@ def test_loop_machinery_between_tasks_is_nobodys(tmp_path):
     assert all(row.span == 0 for row in in_select)
 
 
-def test_threads_each_have_their_own(tmp_path):
+def test_threads_each_have_their_own(tmp_path, engine):
     def work(number):
         for _ in range(5):
             with profiler.transaction(str(number)):
@@ -131,7 +136,7 @@ def test_threads_each_have_their_own(tmp_path):
                 with profiler.span("s"):
                     MARKERS[number](0.004)
 
-    with profiler.Profiler(tmp_path, 300) as running:
+    with profiler.Profiler(tmp_path, 300, engine=engine) as running:
         threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
         for thread in threads:
             thread.start()
@@ -140,7 +145,7 @@ def test_threads_each_have_their_own(tmp_path):
     check(recordings.read(running.path), at_least=5)
 
 
-def test_two_loops_in_two_threads(tmp_path):
+def test_two_loops_in_two_threads(tmp_path, engine):
     async def request(number):
         with profiler.transaction(str(number)):
             for _ in range(10):
@@ -150,7 +155,7 @@ def test_two_loops_in_two_threads(tmp_path):
     async def main(first):
         await asyncio.gather(*(request(first + i) for i in range(5)))
 
-    with profiler.Profiler(tmp_path, 500) as running:
+    with profiler.Profiler(tmp_path, 500, engine=engine) as running:
         threads = [threading.Thread(target=asyncio.run, args=(main(first),)) for first in (0, 10)]
         for thread in threads:
             thread.start()
@@ -159,12 +164,12 @@ def test_two_loops_in_two_threads(tmp_path):
     check(recordings.read(running.path), at_least=5)
 
 
-def test_dead_thread_with_an_open_span_leaves_nothing_behind(tmp_path):
+def test_dead_thread_with_an_open_span_leaves_nothing_behind(tmp_path, engine):
     def dies():
         profiler.transaction("left open").__enter__()
         time.sleep(0.05)
 
-    with profiler.Profiler(tmp_path, 500) as running:
+    with profiler.Profiler(tmp_path, 500, engine=engine) as running:
         for _ in range(3):
             thread = threading.Thread(target=dies)
             thread.start()
@@ -176,8 +181,8 @@ def test_dead_thread_with_an_open_span_leaves_nothing_behind(tmp_path):
     assert {got for _, got in marked(recordings.read(running.path))} == {None}
 
 
-def test_a_sample_after_the_inner_span_closed_belongs_to_the_outer(tmp_path):
-    with profiler.Profiler(tmp_path, 500) as running, profiler.transaction("1") as outer:
+def test_a_sample_after_the_inner_span_closed_belongs_to_the_outer(tmp_path, engine):
+    with profiler.Profiler(tmp_path, 500, engine=engine) as running, profiler.transaction("1") as outer:
         with profiler.span("inner"):
             time.sleep(0.01)
         MARKERS[1](0.1)

@@ -1,0 +1,58 @@
+"""The C core's contract; ``native/*.c`` keep it. ``native.py`` is its only user."""
+
+from contextvars import ContextVar
+from typing import Any
+
+class SpanCore:
+    """What the sampler reads of a span, at places it knows."""
+
+    parent: Any
+    id: int
+    end_ns: int
+
+class Sampler:
+    """A thread that samples this process without the GIL.
+
+    ``leaf_depth`` and ``root_depth`` frames of a deep stack are kept. ``budget`` is a share of one
+    core (0: no limit). ``ours`` and ``machinery`` are file names, one a line, whose frames at the
+    root are left out. ``variable`` holds the active span. ``may_drop_files`` lets the sampler
+    thread have a table of file descriptors of its own, which the fastest way of reading needs.
+
+    Raises RuntimeError with the reason where it cannot be.
+    """
+
+    def __new__(
+        cls,
+        leaf_depth: int,
+        root_depth: int,
+        max_samples: int,
+        max_passes: int,
+        budget: float,
+        ours: str,
+        machinery: str,
+        variable: ContextVar[Any] | None,
+        may_drop_files: bool = True,
+    ) -> Sampler: ...
+    def start(self, interval_ns: int, /) -> None: ...
+    def stop(self) -> None: ...
+    def hide(self, ident: int, hidden: bool, /) -> None: ...
+    def drain(
+        self, restart: bool, /
+    ) -> tuple[
+        tuple[int, int, int, int, bytes, bytes, bytes, bytes, bytes],
+        tuple[int, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes],
+    ]:
+        """Definitions (first function, frame and stack; number of functions; functions, frame
+        functions, frame lines, stack parents, stack frames) and samples (start, then the columns
+        of ``model.Samples`` in their order)."""
+
+    def births(self, timeout_s: float, /) -> list[tuple[int, int, int, int]]:
+        """Threads not told yet: index, ident, system id, interpreter id. Waits for one."""
+
+    def alive(self) -> list[int]:
+        """Indexes of the threads there are."""
+
+    def stats(self) -> dict[str, int]: ...
+
+def line_of(table: bytes, first_line: int, unit: int, /) -> int:
+    """The line of instruction ``unit`` in a location table (PEP 626)."""

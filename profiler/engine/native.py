@@ -1,0 +1,218 @@
+"""The engine in C: a sampler thread that never takes the GIL. ``native/`` holds the C code.
+
+What is left to Python is what needs the GIL anyway: the names of threads, and turning columns
+of bytes into arrays once a second.
+"""
+
+from __future__ import annotations
+
+import _thread
+import struct
+import threading
+import time
+from array import array
+
+from flamespan.profiler import active, launch
+from flamespan.profiler.engine import CONTEXT_RULE, _native
+from flamespan.profiler.model import Batch, Definitions, Function, Samples, Stats, Thread
+
+TICK_NS = 1000
+MAX_SAMPLES = 200_000
+"""Samples between two drains; more are dropped and counted."""
+
+MAX_PASSES = 50_000
+MAX_STACKS = 200_000
+"""Stacks in one file; the recorder is then asked for a new one."""
+
+NAMES_EVERY_S = 0.02
+"""New threads are given their names at most this often: it takes the GIL."""
+
+_WORD = struct.Struct("=I")
+_LINE = struct.Struct("=i")
+
+
+class NativeEngine:
+    """The engine contract on the C core. See ``engine.Engine``.
+
+    Raises RuntimeError with the reason where the C core cannot work.
+    """
+
+    name = "native"
+    span_rule = CONTEXT_RULE
+    state_rule = "gil+kernel"
+    tick_ns = TICK_NS
+    min_interval_ns = 100_000
+
+    def __init__(
+        self,
+        max_depth: tuple[int, int],
+        budget: float = 0.0,
+        max_samples: int = MAX_SAMPLES,
+        max_stacks: int = MAX_STACKS,
+        *,
+        may_drop_files: bool = True,
+    ) -> None:
+        self._core = _native.Sampler(
+            max_depth[0],
+            max_depth[1],
+            max_samples,
+            MAX_PASSES,
+            budget,
+            launch.OURS,
+            "\n".join(launch.MACHINERY),
+            active.ACTIVE,
+            may_drop_files,
+        )
+        self._max_stacks = max_stacks
+        self._rows: dict[int, Thread] = {}
+        self._new_rows: list[Thread] = []
+        self._lock = _thread.allocate_lock()
+        self._naming: threading.Thread | None = None
+        self._naming_stop = False
+        self._cpu_at_start_ns = 0
+
+    @property
+    def wants_restart(self) -> bool:
+        """More stacks are numbered than one file should hold."""
+        return self._core.stats()["stacks"] > self._max_stacks
+
+    def hide(self, ident: int) -> None:
+        """Leave the thread with Python's ``ident`` out of the samples."""
+        self._core.hide(ident, True)
+
+    def unhide(self, ident: int) -> None:
+        """The thread is about to end: its ident may become another thread's."""
+        self._core.hide(ident, False)
+
+    def start(self, interval_ns: int) -> None:
+        """Begin to sample every ``interval_ns``, a little more or less."""
+        if self._naming is not None:
+            return
+        if not self._cpu_at_start_ns:
+            self._cpu_at_start_ns = time.process_time_ns()
+        self._core.start(interval_ns)
+        self._name_new(0)
+        self._naming_stop = False
+        self._naming = threading.Thread(
+            target=self._name_threads, name="flamespan-names", daemon=True
+        )
+        self._naming.start()
+
+    def stop(self) -> None:
+        """End the sampler thread; returns when it is gone."""
+        naming, self._naming = self._naming, None
+        if naming is None:
+            return
+        self._naming_stop = True
+        self._core.stop()
+        if naming is not threading.current_thread():
+            naming.join(5)
+        self._name_new(0)
+
+    def drain(self, *, restart: bool = False) -> Batch:
+        """Samples and definitions since the last drain; see ``engine.Engine``."""
+        told, columns = self._core.drain(restart)
+        self._name_new(0)
+        with self._lock:
+            rows, self._new_rows = self._renamed() + self._new_rows, []
+            if restart:
+                alive = set(self._core.alive())
+                self._rows = {i: row for i, row in self._rows.items() if i in alive}
+                self._new_rows = list(self._rows.values())
+        return Batch(_definitions(told, rows), _samples(columns))
+
+    def stats(self) -> Stats:
+        """Counters since the first start."""
+        known = self._core.stats()
+        used_ns = time.process_time_ns() - self._cpu_at_start_ns if self._cpu_at_start_ns else 0
+        return Stats(
+            process_cpu_ns=used_ns,
+            **{name: known[name] for name in known if name not in ("stacks", "memory")},
+        )
+
+    def _name_threads(self) -> None:
+        """Give new threads their names while they live."""
+        ident = _thread.get_ident()
+        self.hide(ident)
+        while not self._naming_stop:
+            self._name_new(1.0)
+            time.sleep(NAMES_EVERY_S)
+        self.unhide(ident)
+
+    def _name_new(self, timeout_s: float) -> None:
+        births = self._core.births(timeout_s)
+        if not births:
+            return
+        with self._lock:
+            for index, ident, native_id, interpreter in births:
+                row = self._rows[index] = _row(index, ident, native_id, interpreter, "")
+                self._new_rows.append(row)
+
+    def _renamed(self) -> list[Thread]:
+        """Rows of threads that have another name than they were told with."""
+        found = []
+        for index, row in self._rows.items():
+            thread = threading._active.get(row.ident)  # type: ignore[attr-defined]
+            if thread is None or thread.native_id != row.native_id or thread.name == row.name:
+                continue
+            if "(interpreter " not in row.name:
+                found.append(Thread(index, row.ident, row.native_id, thread.name, row.is_main))
+        for row in found:
+            self._rows[row.index] = row
+        return found
+
+
+def _row(index: int, ident: int, native_id: int, interpreter: int, name: str) -> Thread:
+    thread = threading._active.get(ident)  # type: ignore[attr-defined]
+    is_main = ident == threading.main_thread().ident and not interpreter
+    if thread is not None and thread.native_id in (None, native_id):
+        name = thread.name
+    name = name or f"thread {ident}"
+    if interpreter:
+        name = f"{name} (interpreter {interpreter})"
+    return Thread(index, ident, native_id, name, is_main)
+
+
+def _definitions(
+    told: tuple[int, int, int, int, bytes, bytes, bytes, bytes, bytes], rows: list[Thread]
+) -> Definitions:
+    first_function, first_frame, first_stack, count, packed, *columns = told
+    frame_function, frame_line, stack_parent, stack_frame = (_array("I", c) for c in columns)
+    return Definitions(
+        first_function,
+        _functions(packed, count),
+        first_frame,
+        frame_function,
+        frame_line,
+        first_stack,
+        stack_parent,
+        stack_frame,
+        rows,
+    )
+
+
+def _functions(packed: bytes, count: int) -> list[Function]:
+    found, at = [], 0
+    for _ in range(count):
+        texts = []
+        for _ in range(2):
+            (length,) = _WORD.unpack_from(packed, at)
+            at += _WORD.size
+            texts.append(packed[at : at + length].decode("utf-8", "surrogatepass"))
+            at += length
+        (line,) = _LINE.unpack_from(packed, at)
+        at += _LINE.size
+        found.append(Function(texts[0], texts[1], max(0, line)))
+    return found
+
+
+def _samples(columns: tuple[int, bytes, *tuple[bytes, ...]]) -> Samples:
+    start, *data = columns
+    kinds = "qIqIIIqqqBB"
+    return Samples(TICK_NS, start, *map(_array, kinds, data))
+
+
+def _array(kind: str, data: bytes) -> array[int]:
+    made = array(kind)
+    made.frombytes(data)
+    return made

@@ -1,0 +1,293 @@
+/* The Python module: a Sampler to start, stop and drain. See _native.pyi. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "lines.h"
+#include "sampler.h"
+#include "spantype.h"
+
+typedef struct {
+    PyObject_HEAD
+    Sampler *sampler;
+    PyObject *ours, *machinery; /* the texts that Options points into */
+    PyObject *variable;         /* must live as long as it is looked for */
+} SamplerObject;
+
+static PyObject *sampler_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"leaf_depth", "root_depth", "max_samples", "max_passes", "budget",
+                            "ours",       "machinery",  "variable",    "may_drop_files", NULL};
+    Options options = {0};
+    PyObject *ours, *machinery, *variable;
+    int may_drop_files = 1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iiIIdUUO|p", names, &options.leaf_max,
+                                     &options.root_max, &options.max_samples, &options.max_passes,
+                                     &options.budget, &ours, &machinery, &variable, &may_drop_files))
+        return NULL;
+    if (options.leaf_max < 1 || options.root_max < 1 || !options.max_samples || !options.max_passes)
+        return PyErr_Format(PyExc_ValueError, "depths and sizes must be positive");
+    options.may_drop_files = may_drop_files;
+    options.ours = PyUnicode_AsUTF8(ours);
+    options.machinery = PyUnicode_AsUTF8(machinery);
+    if (!options.ours || !options.machinery) return NULL;
+    if (variable != Py_None) {
+        Py_hash_t hash = PyObject_Hash(variable);
+        if (hash == -1) return NULL;
+        options.key.variable = (uintptr_t)variable;
+        options.key.hash = span_hash(hash);
+    }
+    SamplerObject *self = (SamplerObject *)type->tp_alloc(type, 0);
+    if (!self) return NULL;
+    self->ours = Py_NewRef(ours);
+    self->machinery = Py_NewRef(machinery);
+    self->variable = Py_NewRef(variable);
+    Sampler *sampler = calloc(1, sizeof *sampler);
+    const char *trouble = sampler ? sampler_init(sampler, &options) : "no memory";
+    if (trouble) {
+        free(sampler);
+        Py_DECREF(self);
+        return PyErr_Format(PyExc_RuntimeError, "%s", trouble);
+    }
+    self->sampler = sampler;
+    return (PyObject *)self;
+}
+
+static void sampler_dealloc(SamplerObject *self) {
+    PyTypeObject *type = Py_TYPE(self);
+    Sampler *s = self->sampler;
+    if (s) {
+        bool foreign = s->owner && s->owner != getpid();
+        Py_BEGIN_ALLOW_THREADS;
+        sampler_stop(s);
+        Py_END_ALLOW_THREADS;
+        /* In a child of fork the thread may have been in the midst of anything: leak, then. */
+        if (!foreign) {
+            sampler_free(s);
+            free(s);
+        }
+    }
+    Py_XDECREF(self->ours);
+    Py_XDECREF(self->machinery);
+    Py_XDECREF(self->variable);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *start(SamplerObject *self, PyObject *given) {
+    long long interval_ns = PyLong_AsLongLong(given);
+    if (interval_ns == -1 && PyErr_Occurred()) return NULL;
+    const char *trouble;
+    Py_BEGIN_ALLOW_THREADS;
+    trouble = sampler_start(self->sampler, interval_ns);
+    Py_END_ALLOW_THREADS;
+    if (trouble) return PyErr_Format(PyExc_RuntimeError, "%s", trouble);
+    Py_RETURN_NONE;
+}
+
+static PyObject *stop(SamplerObject *self, PyObject *unused) {
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS;
+    sampler_stop(self->sampler);
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}
+
+static PyObject *hide(SamplerObject *self, PyObject *args) {
+    unsigned long long ident;
+    int hidden;
+    if (!PyArg_ParseTuple(args, "Kp", &ident, &hidden)) return NULL;
+    Py_BEGIN_ALLOW_THREADS;
+    sampler_hide(self->sampler, ident, hidden);
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}
+
+static PyObject *bytes_of(const void *at, size_t size) {
+    return PyBytes_FromStringAndSize(size ? at : NULL, (Py_ssize_t)size);
+}
+
+static PyObject *list_of_births(const Birth *births, uint32_t count) {
+    PyObject *list = PyList_New(0);
+    for (uint32_t i = 0; list && i < count; i++) {
+        const Birth *b = &births[i];
+        PyObject *row = Py_BuildValue("(IKKL)", b->index, (unsigned long long)b->ident,
+                                      (unsigned long long)b->native_id, (long long)b->interp_id);
+        if (!row || PyList_Append(list, row) != 0) Py_CLEAR(list);
+        Py_XDECREF(row);
+    }
+    return list;
+}
+
+/* Definitions: the first numbers, then packed functions, and columns of 32-bit words. */
+static PyObject *definitions_of(const Told *told) {
+    return Py_BuildValue("(IIIINNNNN)", told->first_function, told->first_frame, told->first_stack,
+                         told->function_count, bytes_of(told->functions.bytes, told->functions.used),
+                         bytes_of(told->frame_function.bytes, told->frame_function.used),
+                         bytes_of(told->frame_line.bytes, told->frame_line.used),
+                         bytes_of(told->stack_parent.bytes, told->stack_parent.used),
+                         bytes_of(told->stack_frame.bytes, told->stack_frame.used));
+}
+
+static PyObject *samples_of(const Samples *x) {
+    size_t p = x->passes, n = x->count;
+    return Py_BuildValue("(LNNNNNNNNNNN)", (long long)x->start_ticks, bytes_of(x->pass_ticks, 8 * p),
+                         bytes_of(x->pass_samples, 4 * p), bytes_of(x->pass_unobserved, 8 * p),
+                         bytes_of(x->pass_missed, 4 * p), bytes_of(x->thread, 4 * n),
+                         bytes_of(x->stack, 4 * n), bytes_of(x->span, 8 * n),
+                         bytes_of(x->wall_extra, 8 * n), bytes_of(x->cpu_ticks, 8 * n),
+                         bytes_of(x->state, n), bytes_of(x->flags, n));
+}
+
+/* Only one thread may drain: the columns handed over before are filled again from then on. */
+static PyObject *drain(SamplerObject *self, PyObject *given) {
+    Sampler *s = self->sampler;
+    int restart = PyObject_IsTrue(given);
+    if (restart < 0) return NULL;
+    Told told;
+    Py_BEGIN_ALLOW_THREADS;
+    pthread_mutex_lock(&s->lock);
+    pass_flush(s);
+    Samples full = s->samples;
+    s->samples = s->spare;
+    s->spare = full;
+    samples_clear(&s->samples, s->recorded);
+    told = names_take(&s->names);
+    if (restart) pass_restart(s);
+    pthread_mutex_unlock(&s->lock);
+    Py_END_ALLOW_THREADS;
+    PyObject *definitions = definitions_of(&told);
+    told_free(&told);
+    PyObject *samples = definitions ? samples_of(&s->spare) : NULL;
+    if (!samples) {
+        Py_XDECREF(definitions);
+        return NULL;
+    }
+    return Py_BuildValue("(NN)", definitions, samples);
+}
+
+/* Wait until there are threads that were not told, or `timeout_s` is over, or it is stopped.
+ * Returns (index, ident, native id, interpreter id) of each. */
+static PyObject *births(SamplerObject *self, PyObject *given) {
+    Sampler *s = self->sampler;
+    double timeout_s = PyFloat_AsDouble(given);
+    if (timeout_s == -1 && PyErr_Occurred()) return NULL;
+    int64_t until = clock_now_ns() + (int64_t)(timeout_s * 1e9);
+    struct timespec deadline = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+    Birth *born;
+    uint32_t count;
+    Py_BEGIN_ALLOW_THREADS;
+    pthread_mutex_lock(&s->lock);
+    int waited = 0;
+    while (timeout_s > 0 && !s->stopping && !waited && !s->threads.birth_count)
+        waited = pthread_cond_timedwait(&s->news, &s->lock, &deadline);
+    born = s->threads.births;
+    count = s->threads.birth_count;
+    s->threads.births = NULL;
+    s->threads.birth_count = s->threads.birth_room = 0;
+    pthread_mutex_unlock(&s->lock);
+    Py_END_ALLOW_THREADS;
+    PyObject *list = list_of_births(born, count);
+    free(born);
+    return list;
+}
+
+static PyObject *alive(SamplerObject *self, PyObject *unused) {
+    (void)unused;
+    Sampler *s = self->sampler;
+    PyObject *list = PyList_New(0);
+    pthread_mutex_lock(&s->lock); /* with the GIL: a pass is short, and never waits for it */
+    for (int i = 0; list && i < s->threads.count; i++) {
+        PyObject *index = PyLong_FromUnsignedLong(s->threads.rows[i]->index);
+        if (!index || PyList_Append(list, index) != 0) Py_CLEAR(list);
+        Py_XDECREF(index);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return list;
+}
+
+static PyObject *stats(SamplerObject *self, PyObject *unused) {
+    (void)unused;
+    Sampler *s = self->sampler;
+    Counters c;
+    uint32_t stacks;
+    Py_BEGIN_ALLOW_THREADS;
+    pthread_mutex_lock(&s->lock);
+    c = s->counters;
+    stacks = s->names.stacks.used;
+    pthread_mutex_unlock(&s->lock);
+    Py_END_ALLOW_THREADS;
+    return Py_BuildValue("{sKsKsKsKsKsKsKsLsLsIsi}", "passes", c.passes, "late", c.late, "missed",
+                         c.missed, "torn", c.torn, "dropped_samples", c.dropped, "retries",
+                         c.retries, "stretched_passes", c.stretched, "sampler_cpu_ns",
+                         (long long)c.sampler_cpu_ns, "interval_ns", (long long)c.interval_ns,
+                         "stacks", stacks, "memory", (int)s->memory.way);
+}
+
+static PyMethodDef sampler_methods[] = {
+    {"start", (PyCFunction)start, METH_O, "Begin to sample."},
+    {"stop", (PyCFunction)stop, METH_NOARGS, "End the sampler thread."},
+    {"hide", (PyCFunction)hide, METH_VARARGS, "Leave a thread out, or no longer."},
+    {"drain", (PyCFunction)drain, METH_O, "Definitions and samples since the last drain."},
+    {"births", (PyCFunction)births, METH_O, "Threads not told yet; waits for one."},
+    {"alive", (PyCFunction)alive, METH_NOARGS, "Indexes of the threads there are."},
+    {"stats", (PyCFunction)stats, METH_NOARGS, "Counters."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot sampler_slots[] = {
+    {Py_tp_doc, "A thread that samples this process without the GIL."},
+    {Py_tp_new, sampler_new},
+    {Py_tp_dealloc, sampler_dealloc},
+    {Py_tp_methods, sampler_methods},
+    {0, NULL},
+};
+
+static PyType_Spec sampler_spec = {
+    .name = "flamespan.profiler.engine._native.Sampler",
+    .basicsize = sizeof(SamplerObject),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = sampler_slots,
+};
+
+static PyObject *line(PyObject *module, PyObject *args) {
+    (void)module;
+    const char *table;
+    Py_ssize_t length;
+    int first_line, unit;
+    if (!PyArg_ParseTuple(args, "y#ii", &table, &length, &first_line, &unit)) return NULL;
+    return PyLong_FromLong(line_of((const uint8_t *)table, (size_t)length, first_line, unit));
+}
+
+static PyMethodDef functions[] = {
+    {"line_of", line, METH_VARARGS, "The line of an instruction, from a location table."},
+    {NULL, NULL, 0, NULL},
+};
+
+static int fill_module(PyObject *module) {
+    PyObject *type = PyType_FromSpec(&sampler_spec);
+    if (!type) return -1;
+    int failed = PyModule_AddObjectRef(module, "Sampler", type);
+    Py_DECREF(type);
+    return failed ? failed : spantype_add(module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, fill_module},
+#if PY_VERSION_HEX >= 0x030c0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_native",
+    .m_doc = "The native engine: see docs/how-sampling-works.md.",
+    .m_methods = functions,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&definition); }

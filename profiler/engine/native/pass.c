@@ -1,0 +1,276 @@
+/* One pass: look at every thread once, and decide what its time was spent on.
+ *
+ * A sample is held back until the next pass, and grows as long as its thread does not run: a
+ * parked thread costs a few reads a pass and one row a drain. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "sampler.h"
+#include "state.h"
+
+enum {
+    SUSPENDED_INTERVALS = 10,
+    SUSPENDED_CPU_SHARE = 10,
+    LONG_QUIET = 4,      /* passes after which a thread counts as parked */
+    CLOCKS_A_PASS = 64,  /* CPU clocks of parked threads read in one pass */
+    WAKE_UP_NS = 60000,  /* CPU that waiting for the GIL costs by itself: it wakes every 5 ms */
+    LAUNCH_DEPTH = 12    /* frames from the root among which those of `flamespan run` are */
+};
+
+static bool is_hidden(const Sampler *s, uint64_t ident) {
+    for (int i = 0; i < s->hidden_count; i++)
+        if (s->hidden[i] == ident) return true;
+    return false;
+}
+
+static bool is_launch(const Code *code) {
+    return code->launch == LAUNCH_OURS || code->launch == LAUNCH_MACHINERY;
+}
+
+/* How many frames from the leaf on are the program's own: `flamespan run` puts a few below. */
+static int first_own(const Walk *walk, Code **codes) {
+    int end = walk->count;
+    for (int i = end - 1; i >= 0 && i >= end - LAUNCH_DEPTH; i--) {
+        if (!codes[i] || codes[i]->launch != LAUNCH_OURS) continue;
+        while (i && codes[i - 1] && is_launch(codes[i - 1])) i--;
+        return i;
+    }
+    return end;
+}
+
+static uint32_t pseudo(Sampler *s, uint32_t parent, const char *name, uint32_t len) {
+    uint32_t function = names_function(&s->names, name, len, "", 0, 0);
+    return names_stack(&s->names, parent, names_frame(&s->names, function, 0));
+}
+
+static uint32_t omitted(Sampler *s, uint32_t parent, int count) {
+    char name[48], digits[12];
+    uint32_t len = 0, n = 0;
+    do digits[n++] = (char)('0' + count % 10);
+    while ((count /= 10));
+    name[len++] = '<';
+    while (n) name[len++] = digits[--n];
+    memcpy(name + len, " frames omitted>", 16);
+    return pseudo(s, parent, name, len + 16);
+}
+
+static PathStep *path_of(Thread *thread, int length) {
+    if (length <= thread->path_room) return thread->path;
+    int room = thread->path_room ? thread->path_room : 64;
+    while (room < length) room *= 2;
+    PathStep *path = realloc(thread->path, (size_t)room * sizeof *path);
+    if (!path) return NULL;
+    thread->path = path;
+    thread->path_room = room;
+    return path;
+}
+
+/* Number the stack, root first. As long as it is the one of the look before, so are its numbers. */
+static uint32_t number_stack(Sampler *s, Thread *thread, uint32_t under) {
+    const Walk *walk = &s->walker.walk;
+    Code *codes[walk->count ? walk->count : 1];
+    for (int i = 0; i < walk->count; i++) codes[i] = codes_known(&s->codes, walk->frames[i].code);
+    PathStep *path = path_of(thread, walk->count + 1);
+    if (!path) return under;
+    uint32_t stack = under;
+    int depth = 0;
+    bool same = !walk->omitted && !under;
+    for (int i = first_own(walk, codes) - 1; i >= 0; i--) {
+        if (walk->omitted && i == walk->leaf_count - 1) stack = omitted(s, stack, walk->omitted);
+        Code *code = codes[i];
+        if (!code || code->launch == LAUNCH_SHIM) continue;
+        PathStep step = {code->serial, 0, walk->frames[i].unit};
+        same = same && depth < thread->path_len && path[depth].serial == step.serial &&
+               path[depth].unit == step.unit;
+        stack = same ? path[depth].stack
+                     : names_stack(&s->names, stack, codes_place(&s->codes, code, step.unit));
+        step.stack = stack;
+        path[depth++] = step;
+    }
+    thread->path_len = walk->omitted || under ? 0 : depth;
+    return stack;
+}
+
+/* Walk the thread's stack. False: it has none, or is gone. */
+static bool look_deep(Sampler *s, Thread *thread) {
+    Verdict verdict = walk_thread(&s->walker, thread->tstate, &thread->prediction);
+    const Walk *walk = &s->walker.walk;
+    thread->has_stack = false;
+    s->counters.retries += walk->attempts - 1;
+    if (verdict == WALK_EMPTY || verdict == WALK_GONE) return false;
+    uint32_t under = verdict == WALK_TORN ? pseudo(s, 0, "<torn>", 6) : 0;
+    thread->stack = number_stack(s, thread, under);
+    thread->stack_flags = walk->omitted ? FLAG_TRUNCATED : 0;
+    thread->span = walk->span_known ? walk->span : 0;
+    thread->last_frame = walk->frame;
+    thread->last_instr = walk->leaf_instr;
+    thread->last_context = walk->context;
+    thread->has_stack = verdict == WALK_WHOLE;
+    if (verdict == WALK_TORN) {
+        thread->stack_flags |= FLAG_TORN;
+        s->counters.torn++;
+    }
+    return true;
+}
+
+/* Whether it is this parked thread's turn to have its CPU clock read. */
+static bool clock_is_due(Sampler *s, const Thread *thread, uint32_t *parked) {
+    if (thread->quiet < LONG_QUIET || thread->cpu_ns < 0) return true;
+    uint32_t turn = (*parked)++;
+    return turn >= s->clock_turn && turn < s->clock_turn + CLOCKS_A_PASS;
+}
+
+static State state_of(Thread *thread, bool moved, int64_t used_ns, int64_t gap_ns) {
+    if (thread->holds_gil) return thread->collecting ? STATE_GC : STATE_RUNNING;
+    if (thread->shadowed) return STATE_IDLE;
+    if (thread->wants_gil) return STATE_GIL_WAIT;
+    bool blocked = thread->last_state == STATE_IDLE || thread->last_state == STATE_GIL_WAIT;
+    if (!used_ns && !moved && blocked) return (State)thread->last_state;
+    if (used_ns > gap_ns / 10 * 9) return STATE_RUNNING;
+    /* Its clock goes on since it was read a few microseconds ago: it runs, in C, without the GIL. */
+    if (used_ns && clock_thread_ns(thread->native_id) > thread->cpu_ns) return STATE_RUNNING;
+    return state_from_kernel(thread->native_id, thread->gil, 256);
+}
+
+/* Look at one thread: what it does now, and how much CPU it used since the last look. */
+static void look_at(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked, int64_t *used) {
+    thread->now_valid = false;
+    if (!thread->native_id || !thread->frame || is_hidden(s, thread->ident)) return;
+    bool moved = !thread->has_stack || thread->frame != thread->last_frame ||
+                 thread->leaf_instr != thread->last_instr || thread->context != thread->last_context;
+    bool timed = moved || thread->holds_gil || clock_is_due(s, thread, parked);
+    int64_t used_ns = 0;
+    bool is_new = thread->cpu_ns < 0, has_clock = true;
+    if (timed) {
+        int64_t cpu_ns = clock_thread_ns(thread->native_id);
+        has_clock = cpu_ns >= 0;
+        used_ns = !has_clock ? gap_ns : is_new ? cpu_ns : cpu_ns - thread->cpu_ns;
+        if (has_clock) thread->cpu_ns = cpu_ns;
+        *used += used_ns;
+    }
+    bool waits = !thread->holds_gil && thread->last_state == STATE_GIL_WAIT && used_ns < WAKE_UP_NS;
+    bool same = !moved && (!used_ns || waits);
+    if (!same && !look_deep(s, thread)) return;
+    if (has_clock && !thread->shadowed) thread->cpu_unbooked += used_ns;
+    State state = same && waits ? STATE_GIL_WAIT : state_of(thread, moved, used_ns, gap_ns);
+    if (!has_clock && !thread->holds_gil) state = STATE_UNKNOWN;
+    thread->quiet = used_ns ? 0 : thread->quiet + 1;
+    thread->last_state = (uint8_t)state;
+    bool running = state == STATE_RUNNING || state == STATE_GC;
+    int64_t booked = running ? thread->cpu_unbooked / TICK_NS : 0;
+    thread->cpu_unbooked -= booked * TICK_NS;
+    thread->now = (Sample){.stack = thread->stack, .span = thread->span, .cpu_ticks = booked,
+                           .wall_ticks = is_new ? used_ns / TICK_NS : -1, .state = (uint8_t)state,
+                           .flags = thread->stack_flags};
+    thread->now_valid = true;
+}
+
+/* Ticks of a long gap that this process cannot have run in: suspended, stopped, starved. */
+static int64_t suspended(const Sampler *s, int64_t gap, int64_t used) {
+    bool dead = gap > SUSPENDED_INTERVALS * s->interval_ticks && used * SUSPENDED_CPU_SHARE < gap;
+    return dead ? gap - s->interval_ticks : 0;
+}
+
+static void release(Sampler *s, Thread *thread) {
+    if (!thread->held_valid) return;
+    thread->held_valid = false;
+    if (!samples_add(&s->samples, thread->index, &thread->held, s->charged)) s->counters.dropped++;
+}
+
+void pass_flush(Sampler *s) {
+    for (int i = 0; i < s->threads.count; i++) release(s, s->threads.rows[i]);
+}
+
+/* The thread stands where it stood, and did not run: one sample tells both. */
+static bool merges(const Sample *held, const Sample *now) {
+    return held->stack == now->stack && held->span == now->span && held->state == now->state &&
+           (now->state == STATE_IDLE || now->state == STATE_GIL_WAIT) && !held->cpu_ticks &&
+           held->flags == now->flags;
+}
+
+static void release_moved(Sampler *s, int64_t charged, uint8_t flags) {
+    for (int i = 0; i < s->threads.gone_count; i++) release(s, s->threads.gone[i]);
+    for (int i = 0; i < s->threads.count; i++) {
+        Thread *thread = s->threads.rows[i];
+        if (!thread->now_valid) {
+            release(s, thread);
+            continue;
+        }
+        Sample *now = &thread->now;
+        /* A new thread is charged an interval or its CPU time, whichever is more. */
+        int64_t least = now->wall_ticks > s->interval_ticks ? now->wall_ticks : s->interval_ticks;
+        if (now->wall_ticks < 0 || least > charged) now->wall_ticks = charged;
+        else now->wall_ticks = least;
+        now->flags |= flags;
+        if (thread->held_valid && merges(&thread->held, now)) {
+            now->wall_ticks += thread->held.wall_ticks;
+            thread->held_valid = false;
+        } else {
+            release(s, thread);
+        }
+    }
+}
+
+static void hold_all(Sampler *s) {
+    for (int i = 0; i < s->threads.count; i++) {
+        Thread *thread = s->threads.rows[i];
+        if (!thread->now_valid) continue;
+        thread->held = thread->now;
+        thread->held_valid = true;
+        thread->now_valid = false;
+    }
+}
+
+static void find_threads(Sampler *s) {
+    threads_find(&s->threads);
+    if (s->threads.birth_count) pthread_cond_broadcast(&s->news);
+}
+
+void pass_first(Sampler *s) {
+    find_threads(s);
+    for (int i = 0; i < s->threads.count; i++) {
+        Thread *thread = s->threads.rows[i];
+        if (thread->native_id) thread->cpu_ns = clock_thread_ns(thread->native_id);
+    }
+    s->before = s->recorded = clock_now_ns() / TICK_NS;
+    samples_clear(&s->samples, s->recorded);
+}
+
+void pass_take(Sampler *s) {
+    int64_t now = clock_now_ns() / TICK_NS, gap = now - s->before, used = 0;
+    if (gap <= 0) return;
+    find_threads(s);
+    s->before = now;
+    uint32_t parked = 0;
+    for (int i = 0; i < s->threads.count; i++)
+        if (s->threads.rows[i]->seen == s->threads.pass)
+            look_at(s, s->threads.rows[i], gap * TICK_NS, &parked, &used);
+    s->clock_turn = s->clock_turn + CLOCKS_A_PASS < parked ? s->clock_turn + CLOCKS_A_PASS : 0;
+    int64_t charged = gap - suspended(s, gap, used / TICK_NS);
+    int64_t missed = (charged + s->interval_ticks / 2) / s->interval_ticks - 1;
+    if (missed < 0) missed = 0;
+    bool late = charged * 2 > s->interval_ticks * 3;
+    s->counters.passes++;
+    s->counters.late += late;
+    s->counters.missed += (uint64_t)missed;
+    release_moved(s, charged, late ? FLAG_LATE : 0);
+    int64_t since = now - s->recorded;
+    if (!samples_begin_pass(&s->samples, since, since - charged, (uint32_t)missed)) {
+        s->counters.dropped += (uint64_t)s->threads.count;
+        return;
+    }
+    s->recorded = now;
+    s->charged = charged;
+    hold_all(s);
+}
+
+void pass_restart(Sampler *s) {
+    pass_flush(s);
+    names_clear(&s->names);
+    codes_clear(&s->codes);
+    for (int i = 0; i < s->threads.count; i++) {
+        s->threads.rows[i]->path_len = 0;
+        s->threads.rows[i]->has_stack = false;
+    }
+}

@@ -1,0 +1,217 @@
+/* The life of the sampler thread: start, sleep and wake at jittered deadlines, stop. */
+#include "sampler.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+#include "clock.h"
+
+enum {
+    STACK_BYTES = 1 << 20,
+    START_TIMEOUT_S = 5,
+    BUDGET_EVERY = 16 /* passes between two looks at what they cost */
+};
+
+static const double JITTER = 0.4; /* gaps are drawn evenly from (1 +- JITTER) intervals */
+
+static void init_locks(Sampler *s) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+#if !defined(__APPLE__)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->wake, &attributes);
+    pthread_cond_init(&s->news, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+const char *sampler_init(Sampler *s, const Options *options) {
+    memset(s, 0, sizeof *s);
+    const char *trouble = layout_find(&s->layout);
+    if (trouble) return trouble;
+    s->options = *options;
+    s->app_cores = 1;
+    if (!names_init(&s->names) || !codes_init(&s->codes, &s->layout, &s->memory, &s->names) ||
+        !walker_init(&s->walker, &s->layout, &s->memory, &s->codes, &s->options.key,
+                     options->leaf_max, options->root_max) ||
+        !threads_init(&s->threads, &s->layout, &s->memory) ||
+        !samples_init(&s->samples, options->max_samples, options->max_passes) ||
+        !samples_init(&s->spare, options->max_samples, options->max_passes)) {
+        sampler_free(s);
+        return "no memory for its tables";
+    }
+    s->codes.ours = options->ours;
+    s->codes.machinery = options->machinery;
+    init_locks(s);
+    s->random = (uint64_t)clock_now_ns() | 1;
+    return NULL;
+}
+
+void sampler_free(Sampler *s) {
+    names_free(&s->names);
+    codes_free(&s->codes);
+    walker_free(&s->walker);
+    threads_free(&s->threads);
+    samples_free(&s->samples);
+    samples_free(&s->spare);
+}
+
+static double uniform(Sampler *s) { /* xorshift64 (Marsaglia 2003) */
+    s->random ^= s->random << 13;
+    s->random ^= s->random >> 7;
+    s->random ^= s->random << 17;
+    return (double)(s->random >> 11) / 9007199254740992.0;
+}
+
+static struct timespec deadline_of(int64_t ns) {
+#if defined(__APPLE__)
+    ns += clock_ns_of(CLOCK_REALTIME) - clock_now_ns(); /* conditions know no other clock there */
+#endif
+    return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
+/* Stretch the interval when passes cost more than the budget gives: a share of one core, or of
+ * as many as the application uses. What an application used decays by a thousandth a look. */
+static void keep_budget(Sampler *s, int64_t *cpu_ns, int64_t *app_ns, int64_t *at_ns) {
+    int64_t now_ns = clock_now_ns(), cpu = clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
+    double spent = (double)(cpu - *cpu_ns), passed = (double)(now_ns - *at_ns);
+    double cost = spent / BUDGET_EVERY;
+    s->pass_cost_ns = s->pass_cost_ns > 0 ? s->pass_cost_ns + (cost - s->pass_cost_ns) / 8 : cost;
+    s->counters.sampler_cpu_ns = s->cpu_before_ns + cpu;
+    *cpu_ns = cpu;
+    if (passed > 50e6) {
+        int64_t app = clock_ns_of(CLOCK_PROCESS_CPUTIME_ID);
+        double cores = (double)(app - *app_ns) / passed;
+        s->app_cores = cores > s->app_cores ? cores : s->app_cores * 0.999;
+        if (s->app_cores < 1) s->app_cores = 1;
+        *app_ns = app;
+        *at_ns = now_ns;
+    }
+    int64_t least = 0;
+    if (s->options.budget > 0)
+        least = (int64_t)(s->pass_cost_ns / (s->options.budget * s->app_cores)) / TICK_NS;
+    s->interval_ticks = least > s->asked_ticks ? least : s->asked_ticks;
+    s->counters.interval_ns = s->interval_ticks * TICK_NS;
+    if (s->interval_ticks > s->asked_ticks) s->counters.stretched += BUDGET_EVERY;
+}
+
+/* With the lock held, except while asleep. */
+static void sample_until_stopped(Sampler *s) {
+    int64_t deadline = clock_now_ns(), at_ns = deadline;
+    int64_t cpu_ns = clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
+    int64_t app_ns = clock_ns_of(CLOCK_PROCESS_CPUTIME_ID);
+    for (uint32_t pass = 1; !s->stopping; pass++) {
+        double gap = (double)s->interval_ticks * TICK_NS * (1 - JITTER + 2 * JITTER * uniform(s));
+        int64_t now = clock_now_ns();
+        deadline += (int64_t)gap;
+        /* Overrun: take one pass soon, and let go of what was missed (it is counted). */
+        if (deadline < now) deadline = now + (int64_t)gap / 8;
+        struct timespec until = deadline_of(deadline);
+        int woken = 0;
+        while (!s->stopping && woken != ETIMEDOUT)
+            woken = pthread_cond_timedwait(&s->wake, &s->lock, &until);
+        if (s->stopping) break;
+        pass_take(s);
+        if (pass % BUDGET_EVERY == 0) keep_budget(s, &cpu_ns, &app_ns, &at_ns);
+    }
+}
+
+static void name_thread(void) {
+#if defined(__linux__)
+    prctl(PR_SET_NAME, "flamespan", 0, 0, 0);
+    prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0); /* else the kernel adds 50 us to every sleep */
+#elif defined(__APPLE__)
+    pthread_setname_np("flamespan");
+#endif
+}
+
+static void *run(void *given) {
+    Sampler *s = given;
+    name_thread();
+    pthread_mutex_lock(&s->lock);
+    s->failed = !memory_open(&s->memory, s->options.may_drop_files);
+    if (!s->failed) {
+        if (!s->before) pass_first(s);
+        else s->before = clock_now_ns() / TICK_NS;
+    }
+    s->ready = true;
+    pthread_cond_broadcast(&s->news);
+    if (!s->failed) {
+        sample_until_stopped(s);
+        memory_close(&s->memory);
+    }
+    s->cpu_before_ns += clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
+    s->counters.sampler_cpu_ns = s->cpu_before_ns;
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+static int create(Sampler *s) {
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    pthread_attr_init(&attributes);
+    /* Of a known size: the default may be unlimited, or tiny (musl). */
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* the application's signals are not for us */
+    int error = pthread_create(&s->runner, &attributes, run, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+const char *sampler_start(Sampler *s, int64_t interval_ns) {
+    pthread_mutex_lock(&s->lock);
+    if (s->has_runner) {
+        pthread_mutex_unlock(&s->lock);
+        return NULL;
+    }
+    s->asked_ticks = interval_ns / TICK_NS > 0 ? interval_ns / TICK_NS : 1;
+    s->interval_ticks = s->asked_ticks;
+    s->counters.interval_ns = s->interval_ticks * TICK_NS;
+    s->stopping = s->ready = s->failed = false;
+    s->owner = getpid();
+    if (create(s) != 0) {
+        pthread_mutex_unlock(&s->lock);
+        return "the system gives no thread";
+    }
+    s->has_runner = true;
+    while (!s->ready) pthread_cond_wait(&s->news, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+    if (!s->failed) return NULL;
+    sampler_stop(s);
+    return "this process may not read its own memory by system calls";
+}
+
+void sampler_stop(Sampler *s) {
+    if (s->owner != getpid()) {
+        s->has_runner = false; /* a child of fork: the thread, and who held the lock, are not here */
+        return;
+    }
+    pthread_mutex_lock(&s->lock);
+    bool mine = s->has_runner;
+    s->has_runner = false;
+    s->stopping = true;
+    pthread_t runner = s->runner;
+    pthread_cond_signal(&s->wake);
+    pthread_cond_broadcast(&s->news);
+    pthread_mutex_unlock(&s->lock);
+    if (mine) pthread_join(runner, NULL);
+}
+
+void sampler_hide(Sampler *s, uint64_t ident, bool hide) {
+    pthread_mutex_lock(&s->lock);
+    int kept = 0;
+    for (int i = 0; i < s->hidden_count; i++)
+        if (s->hidden[i] != ident) s->hidden[kept++] = s->hidden[i];
+    s->hidden_count = kept;
+    if (hide && kept < HIDDEN_MAX) s->hidden[s->hidden_count++] = ident;
+    pthread_mutex_unlock(&s->lock);
+}

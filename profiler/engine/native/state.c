@@ -1,0 +1,44 @@
+#include "state.h"
+
+#if defined(__linux__)
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool is_futex(long number) {
+#ifdef SYS_futex_time64
+    if (number == SYS_futex_time64) return true;
+#endif
+    return number == SYS_futex || number == 449 /* futex_waitv */ || number == 455 /* futex_wait */;
+}
+
+State state_from_kernel(uint64_t tid, uintptr_t gil, uint32_t gil_size) {
+    char path[64], line[160];
+    snprintf(path, sizeof path, "/proc/self/task/%llu/syscall", (unsigned long long)tid);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return STATE_UNKNOWN;
+    ssize_t got = read(file, line, sizeof line - 1);
+    close(file);
+    if (got <= 0) return STATE_UNKNOWN;
+    line[got] = 0;
+    if (strncmp(line, "running", 7) == 0) return STATE_RUNNING;
+    char *rest;
+    long number = strtol(line, &rest, 10);
+    if (rest == line) return STATE_UNKNOWN;
+    if (!is_futex(number)) return STATE_IDLE;
+    uintptr_t word = (uintptr_t)strtoull(rest, NULL, 16);
+    return word >= gil && word - gil < gil_size ? STATE_GIL_WAIT : STATE_IDLE;
+}
+
+#else
+
+State state_from_kernel(uint64_t tid, uintptr_t gil, uint32_t gil_size) {
+    (void)tid, (void)gil, (void)gil_size;
+    return STATE_UNKNOWN;
+}
+
+#endif

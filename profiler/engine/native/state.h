@@ -1,0 +1,22 @@
+/* What a thread is doing: running, waiting for the GIL, or blocked. */
+#ifndef FLAMESPAN_STATE_H
+#define FLAMESPAN_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* As in model.py. */
+typedef enum {
+    STATE_UNKNOWN = 0,
+    STATE_RUNNING = 1,
+    STATE_GIL_WAIT = 2,
+    STATE_IDLE = 3,
+    STATE_GC = 4
+} State;
+
+/* What the kernel says of the thread `tid` of this process: running (or runnable), or which
+ * system call it is in; one that waits on a word of the GIL's waits for the GIL. STATE_UNKNOWN
+ * where the kernel does not tell. */
+State state_from_kernel(uint64_t tid, uintptr_t gil, uint32_t gil_size);
+
+#endif

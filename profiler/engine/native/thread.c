@@ -1,0 +1,281 @@
+#include "thread.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "word.h"
+
+#define NO_IDENT (~(uint64_t)0)
+
+enum { TS_MAX = 512, INTERP_PIECES = 5, STEPS_MAX = THREADS_MAX, BIRTHS_MAX = 1 << 20 };
+
+bool threads_init(Threads *t, const Layout *layout, Memory *memory) {
+    memset(t, 0, sizeof *t);
+    t->layout = layout;
+    t->memory = memory;
+    return true;
+}
+
+static void free_thread(Thread *thread) {
+    prediction_free(&thread->prediction);
+    free(thread->path);
+    free(thread);
+}
+
+void threads_forget_gone(Threads *t) {
+    for (int i = 0; i < t->gone_count; i++) free_thread(t->gone[i]);
+    t->gone_count = 0;
+}
+
+void threads_free(Threads *t) {
+    threads_forget_gone(t);
+    for (int i = 0; i < t->count; i++) free_thread(t->rows[i]);
+    free(t->rows);
+    free(t->gone);
+    free(t->pieces);
+    free(t->births);
+    memset(t, 0, sizeof *t);
+}
+
+static bool make_room(Threads *t, int count) {
+    if (count > t->room) {
+        int room = t->room ? t->room : 64;
+        while (room < count) room *= 2;
+        Thread **rows = realloc(t->rows, (size_t)room * sizeof *rows);
+        if (rows) t->rows = rows;
+        Thread **gone = realloc(t->gone, 2 * (size_t)room * sizeof *gone);
+        if (gone) t->gone = gone;
+        if (!rows || !gone) return false;
+        t->room = room;
+    }
+    int pieces = 2 + INTERP_PIECES * INTERPS_MAX + THREAD_PIECES * t->room;
+    if (pieces > t->pieces_room) {
+        Piece *larger = realloc(t->pieces, (size_t)pieces * sizeof *larger);
+        if (!larger) return false;
+        t->pieces = larger;
+        t->pieces_room = pieces;
+    }
+    return true;
+}
+
+static void list_interp(const Threads *t, uintptr_t addr, Piece *pieces) {
+    const Layout *l = t->layout;
+    pieces[0] = (Piece){.addr = addr + l->interp_next, .len = 8};
+    pieces[1] = (Piece){.addr = addr + l->interp_threads, .len = 8};
+    pieces[2] = (Piece){.addr = addr + l->interp_id, .len = 8};
+    pieces[3] = (Piece){.addr = addr + l->interp_collecting, .len = 4};
+    pieces[4] = (Piece){.addr = addr + l->interp_gil, .len = l->gil_in_runtime ? 0 : 8};
+}
+
+static int list_pieces(Threads *t) {
+    const Layout *l = t->layout;
+    int n = 0;
+    t->pieces[n++] = (Piece){.addr = l->runtime + l->runtime_interpreters, .len = 8};
+    t->pieces[n++] = (Piece){.addr = l->runtime + l->runtime_current,
+                             .len = l->runtime_current ? 8 : 0};
+    for (int i = 0; i < t->interp_count; i++) {
+        t->interps[i].first_piece = n;
+        list_interp(t, t->interps[i].addr, t->pieces + n);
+        n += INTERP_PIECES;
+    }
+    for (int i = 0; i < t->count; i++) {
+        Thread *thread = t->rows[i];
+        uintptr_t cframe = l->frame_indirect ? thread->prediction.cframe : 0;
+        thread->first_piece = n;
+        t->pieces[n++] = (Piece){.addr = thread->tstate, .len = l->ts_size};
+        t->pieces[n++] = (Piece){.addr = cframe + l->cframe_frame, .len = cframe ? 8 : 0};
+        t->pieces[n++] = (Piece){.addr = thread->last_frame + l->frame_instr,
+                                 .len = thread->last_frame ? 8 : 0};
+    }
+    return n;
+}
+
+static Interp *known_interp(Threads *t, uintptr_t addr) {
+    for (int i = 0; i < t->interp_count; i++)
+        if (t->interps[i].addr == addr) return &t->interps[i];
+    return NULL;
+}
+
+/* Fill in an interpreter's state, from the common copy or, for a new one, by reads of its own. */
+static bool read_interp(Threads *t, Interp *interp, uintptr_t *next, uintptr_t *head) {
+    Piece own[INTERP_PIECES];
+    const Piece *pieces = &t->pieces[interp->first_piece];
+    uint8_t copy[INTERP_PIECES][8] = {{0}};
+    if (!interp->first_piece) list_interp(t, interp->addr, own);
+    for (int i = 0; i < INTERP_PIECES; i++) {
+        if (interp->first_piece) {
+            if (!pieces[i].ok) return false;
+            memcpy(copy[i], piece_bytes(t->memory, &pieces[i]), pieces[i].len);
+        } else if (own[i].len && !memory_read(t->memory, own[i].addr, copy[i], own[i].len)) {
+            return false;
+        }
+    }
+    *next = word_at(copy[0], 0);
+    *head = word_at(copy[1], 0);
+    interp->id = i64_at(copy[2], 0);
+    interp->collecting = i32_at(copy[3], 0) != 0;
+    interp->gil = t->layout->gil_in_runtime ? t->layout->runtime + t->layout->interp_gil
+                                            : word_at(copy[4], 0);
+    return true;
+}
+
+static void take_state(Threads *t, Thread *thread, const Interp *interp, const uint8_t *state,
+                       uintptr_t current) {
+    const Layout *l = t->layout;
+    uintptr_t frame = word_at(state, l->ts_frame);
+    thread->leaf_instr = 0;
+    thread->frame = frame;
+    if (thread->first_piece) {
+        const Piece *cframe = &t->pieces[thread->first_piece + 1];
+        const Piece *leaf = &t->pieces[thread->first_piece + 2];
+        if (l->frame_indirect && frame) {
+            bool same = frame == thread->prediction.cframe && cframe->len && cframe->ok;
+            thread->frame = same ? word_at(piece_bytes(t->memory, cframe), 0) : 0;
+            if (!same && !memory_read(t->memory, frame + l->cframe_frame, &thread->frame, 8))
+                thread->frame = 0;
+        }
+        if (thread->frame == thread->last_frame && leaf->len && leaf->ok)
+            thread->leaf_instr = word_at(piece_bytes(t->memory, leaf), 0);
+    } else if (l->frame_indirect && frame &&
+               !memory_read(t->memory, frame + l->cframe_frame, &thread->frame, 8)) {
+        thread->frame = 0;
+    }
+    thread->context = word_at(state, l->ts_context);
+    thread->holds_gil = l->runtime_current ? current == thread->tstate
+                                           : (u32_at(state, l->ts_status) & l->status_mask) != 0;
+    thread->wants_gil = l->ts_gil_requested && u32_at(state, l->ts_gil_requested);
+    thread->collecting = interp->collecting;
+    thread->gil = interp->gil;
+    thread->interp = interp->addr;
+    thread->interp_id = interp->id;
+}
+
+static void tell_birth(Threads *t, const Thread *thread, int64_t interp_id) {
+    if (t->birth_count == t->birth_room) {
+        uint32_t room = t->birth_room ? t->birth_room * 2 : 64;
+        Birth *births = room > BIRTHS_MAX ? NULL : realloc(t->births, room * sizeof *births);
+        if (!births) return;
+        t->births = births;
+        t->birth_room = room;
+    }
+    t->births[t->birth_count++] =
+        (Birth){thread->index, thread->ident, thread->native_id, interp_id};
+}
+
+/* A thread state's memory may by now belong to another thread: then it is a new one. */
+static void identify(Threads *t, Thread *thread, const uint8_t *state, int64_t interp_id) {
+    uint64_t ident = word_at(state, t->layout->ts_thread_id);
+    uint64_t native = word_at(state, t->layout->ts_native_id);
+    if (thread->ident == ident && thread->native_id == native) return;
+    Thread fresh = {.tstate = thread->tstate, .first_piece = thread->first_piece, .ident = ident,
+                    .native_id = native, .index = t->next_index++, .cpu_ns = -1};
+    Thread *former = thread->ident == NO_IDENT ? NULL : malloc(sizeof *former);
+    if (former) {
+        *former = *thread;
+        t->gone[t->gone_count++] = former;
+    } else {
+        prediction_free(&thread->prediction);
+        free(thread->path);
+    }
+    *thread = fresh;
+    tell_birth(t, thread, interp_id);
+}
+
+static Thread *known_thread(Threads *t, uintptr_t tstate, int *cursor) {
+    for (int n = 0; n < t->count; n++) {
+        int i = *cursor + n < t->count ? *cursor + n : *cursor + n - t->count;
+        if (t->rows[i]->tstate != tstate) continue;
+        *cursor = i + 1 < t->count ? i + 1 : 0;
+        return t->rows[i];
+    }
+    return NULL;
+}
+
+/* Follow one interpreter's list. New threads are put behind `count` in `rows`. */
+static bool follow_list(Threads *t, const Interp *interp, uintptr_t at, uintptr_t current,
+                        int *cursor, int *fresh) {
+    const Layout *l = t->layout;
+    uint8_t single[TS_MAX];
+    for (int steps = 0; at; steps++) {
+        if (steps > STEPS_MAX || l->ts_size > sizeof single) return false;
+        Thread *thread = known_thread(t, at, cursor);
+        const uint8_t *state = single;
+        if (thread && t->pieces[thread->first_piece].ok)
+            state = piece_bytes(t->memory, &t->pieces[thread->first_piece]);
+        else if (!memory_read(t->memory, at, single, l->ts_size))
+            return false;
+        if (word_at(state, l->ts_interp) != interp->addr) return false;
+        if (thread && thread->seen == t->pass) return false; /* a ring: torn */
+        if (!thread) {
+            if (t->count + *fresh >= THREADS_MAX || !make_room(t, t->count + *fresh + 1))
+                return false;
+            thread = calloc(1, sizeof *thread);
+            if (!thread) return false;
+            thread->tstate = at;
+            thread->cpu_ns = -1;
+            thread->ident = NO_IDENT; /* identify() makes it new */
+            t->rows[t->count + (*fresh)++] = thread;
+        }
+        if (word_at(state, l->ts_native_id)) { /* else it has not begun to run */
+            identify(t, thread, state, interp->id);
+            take_state(t, thread, interp, state, current);
+        }
+        thread->seen = t->pass;
+        at = word_at(state, l->ts_next);
+    }
+    return true;
+}
+
+/* One thread of the system may have a state in several interpreters; one of them runs. */
+static void find_shadowed(Threads *t) {
+    for (int i = 0; i < t->count; i++) {
+        Thread *thread = t->rows[i];
+        thread->shadowed = false;
+        if (t->interp_count < 2 || thread->holds_gil) continue;
+        for (int k = 0; k < t->count && !thread->shadowed; k++) {
+            const Thread *other = t->rows[k];
+            thread->shadowed = other->native_id == thread->native_id && other->holds_gil;
+        }
+    }
+}
+
+static void drop_unseen(Threads *t) {
+    int kept = 0;
+    for (int i = 0; i < t->count; i++) {
+        if (t->rows[i]->seen == t->pass) t->rows[kept++] = t->rows[i];
+        else if (t->complete) t->gone[t->gone_count++] = t->rows[i];
+        else t->rows[kept++] = t->rows[i];
+    }
+    t->count = kept;
+}
+
+void threads_find(Threads *t) {
+    const Layout *l = t->layout;
+    t->pass++;
+    threads_forget_gone(t);
+    t->complete = false;
+    if (!make_room(t, t->count)) return;
+    memory_gather(t->memory, t->pieces, list_pieces(t));
+    if (!t->pieces[0].ok || (l->runtime_current && !t->pieces[1].ok)) return;
+    uintptr_t at = word_at(piece_bytes(t->memory, &t->pieces[0]), 0);
+    uintptr_t current = l->runtime_current ? word_at(piece_bytes(t->memory, &t->pieces[1]), 0) : 0;
+    Interp found[INTERPS_MAX];
+    int interps = 0, cursor = 0, fresh = 0;
+    t->complete = true;
+    while (at && t->complete && interps < INTERPS_MAX) {
+        Interp *known = known_interp(t, at);
+        Interp *interp = &found[interps++];
+        uintptr_t next = 0, head = 0;
+        *interp = known ? *known : (Interp){.addr = at};
+        t->complete = read_interp(t, interp, &next, &head) &&
+                      follow_list(t, interp, head, current, &cursor, &fresh);
+        at = next;
+    }
+    t->count += fresh;
+    memcpy(t->interps, found, (size_t)interps * sizeof *found);
+    t->interp_count = interps;
+    for (int i = 0; i < interps; i++) t->interps[i].first_piece = 0;
+    for (int i = 0; i < t->count; i++) t->rows[i]->first_piece = 0;
+    drop_unseen(t);
+    find_shadowed(t);
+}
