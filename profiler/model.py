@@ -41,6 +41,8 @@ class Flag(IntFlag):
     LATE = 1
     TORN = 2
     TRUNCATED = 4
+    SKEWED = 8
+    """Which span was active could not be told for certain: the sample has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,7 @@ class Stats:
     torn: int = 0
     dropped_samples: int = 0
     dropped_spans: int = 0
+    skewed: int = 0
     retries: int = 0
     stretched_passes: int = 0
     interval_ns: int = 0

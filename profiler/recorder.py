@@ -62,6 +62,7 @@ class Recorder:
         self._lock = _thread.allocate_lock()
         self._stop_lock = _thread.allocate_lock()
         self._runner: threading.Thread | None = None
+        self._due_s = 0.0  # of the next flush: kept over a pause, however often forks make one
 
     def open(self) -> None:
         """Make the first file now. Raises OSError where that cannot be."""
@@ -121,11 +122,9 @@ class Recorder:
         ident = _thread.get_ident()
         self._engine.hide(ident)
         cpu_before = self._cpu_ns
-        due = time.monotonic()
-        while True:
-            due = max(due + FLUSH_S, time.monotonic())
-            if stop_lock.acquire(timeout=max(0.0, due - time.monotonic())):
-                break
+        self._due_s = self._due_s or time.monotonic() + FLUSH_S
+        while not stop_lock.acquire(timeout=max(0.0, self._due_s - time.monotonic())):
+            self._due_s = max(self._due_s + FLUSH_S, time.monotonic())
             with self._lock:
                 self._flush()
                 self._cpu_ns = cpu_before + time.thread_time_ns()

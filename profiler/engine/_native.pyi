@@ -46,8 +46,11 @@ class Sampler:
         functions, frame lines, stack parents, stack frames) and samples (start, then the columns
         of ``model.Samples`` in their order)."""
 
-    def births(self, timeout_s: float, /) -> list[tuple[int, int, int, int]]:
-        """Threads not told yet: index, ident, system id, interpreter id. Waits for one."""
+    def wait_births(self, timeout_s: float, /) -> bool:
+        """Wait for threads that were not told yet; False: there are none."""
+
+    def births(self) -> list[tuple[int, int, int, int]]:
+        """Take the threads not told yet: index, ident, system id, interpreter id."""
 
     def alive(self) -> list[int]:
         """Indexes of the threads there are."""

@@ -91,7 +91,6 @@ class NativeEngine:
         if not self._cpu_at_start_ns:
             self._cpu_at_start_ns = time.process_time_ns()
         self._core.start(interval_ns)
-        self._name_new(0)
         self._naming_stop = False
         self._naming = threading.Thread(
             target=self._name_threads, name="flamespan-names", daemon=True
@@ -107,13 +106,12 @@ class NativeEngine:
         self._core.stop()
         if naming is not threading.current_thread():
             naming.join(5)
-        self._name_new(0)
 
     def drain(self, *, restart: bool = False) -> Batch:
         """Samples and definitions since the last drain; see ``engine.Engine``."""
         told, columns = self._core.drain(restart)
-        self._name_new(0)
         with self._lock:
+            self._name_new()
             rows, self._new_rows = self._renamed() + self._new_rows, []
             if restart:
                 alive = set(self._core.alive())
@@ -135,18 +133,16 @@ class NativeEngine:
         ident = _thread.get_ident()
         self.hide(ident)
         while not self._naming_stop:
-            self._name_new(1.0)
+            if self._core.wait_births(1.0):
+                with self._lock:
+                    self._name_new()
             time.sleep(NAMES_EVERY_S)
         self.unhide(ident)
 
-    def _name_new(self, timeout_s: float) -> None:
-        births = self._core.births(timeout_s)
-        if not births:
-            return
-        with self._lock:
-            for index, ident, native_id, interpreter in births:
-                row = self._rows[index] = _row(index, ident, native_id, interpreter, "")
-                self._new_rows.append(row)
+    def _name_new(self) -> None:
+        for index, ident, native_id, interpreter in self._core.births():
+            row = self._rows[index] = _row(index, ident, native_id, interpreter, "")
+            self._new_rows.append(row)
 
     def _renamed(self) -> list[Thread]:
         """Rows of threads that have another name than they were told with."""

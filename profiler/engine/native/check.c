@@ -1,10 +1,7 @@
 /* Could this stack have been? Every rule here refuses mixtures of two moments. */
 #include "walk.h"
 
-enum {
-    ENTRY_UNITS = 6,  /* a function that stands here has just been entered */
-    RETURNING_MAX = 3 /* so close to the leaf a caller may have been returned to meanwhile */
-};
+enum { GAP_MAX = 1 << 14 };
 
 /* The instruction must lie in the frame's code. */
 static bool place_holds(const Layout *l, const Code *code, WalkFrame *frame) {
@@ -26,48 +23,70 @@ static bool is_first_of_chunk(const Layout *l, const Prediction *p, uintptr_t ad
     return false;
 }
 
-/* Frames of the data stack lie end to end: where one ends, the one it called begins. */
+/* Frames of the data stack lie end to end: where one ends, the one it called begins. What C calls
+ * may lie further on: a destructor runs above the frame whose locals are being let go, though
+ * that frame has ended. */
 static bool adjoins(const Layout *l, const Prediction *p, const WalkFrame *caller,
-                    uint32_t caller_bytes, uintptr_t callee) {
-    return caller->addr + caller_bytes == callee || is_first_of_chunk(l, p, callee);
+                    uint32_t caller_bytes, uintptr_t callee, bool from_c) {
+    uintptr_t end = caller->addr + caller_bytes;
+    if (end == callee || is_first_of_chunk(l, p, callee)) return true;
+    return from_c && callee > end && callee - end < GAP_MAX;
 }
 
-/* Whether `caller` can be what called the frame above it, `depth` frames from the leaf. A frame
- * that called another from Python has saved its stack pointer, and takes it back when it is
- * returned to. If it has none, the callee had ended by the time it was copied: near the leaf
- * that is still what the frame pointer meant a moment before, unless the caller was itself
- * entered since, in place of the one before. */
-static bool link_holds(const WalkFrame *callee, const WalkFrame *caller, int depth) {
-    if (callee->from_c || !caller->running) return true;
-    return depth <= RETURNING_MAX && caller->unit > ENTRY_UNITS;
+/* A frame that called another from Python has saved its stack pointer until it is returned to. A
+ * call that came from C says nothing: the caller is then inside of a call into C. */
+static bool link_holds(const WalkFrame *callee, const WalkFrame *caller) {
+    return callee->from_c || !caller->running;
 }
 
-static bool is_root(const Layout *l, const Prediction *p, const WalkFrame *last,
-                    uintptr_t lowest) {
-    if (last->owner == l->owner_generator && !lowest) return last->executing;
-    if (last->owner == l->owner_generator && !last->executing) return false;
-    return p->chunks > 0 && is_first_of_chunk(l, p, lowest);
+/* A frame that executes is the last one of its run of calls. So what lies above it had ended when
+ * it was copied, and it is the leaf. */
+bool walk_trim(Walker *walker) {
+    Walk *walk = &walker->walk;
+    int leaf = 0;
+    for (int i = 1; i < walk->leaf_count; i++) {
+        if (link_holds(&walk->frames[i - 1], &walk->frames[i])) continue;
+        if (!walk->frames[i].late) return false;
+        leaf = i;
+    }
+    if (!leaf) return true;
+    walk->count -= leaf;
+    walk->leaf_count -= leaf;
+    for (int i = 0; i < walk->count; i++) walk->frames[i] = walk->frames[i + leaf];
+    return true;
+}
+
+/* A thread's first frame lies at the start of its data stack. Only where nothing lies there can
+ * a generator be the first, resumed straight from C; else it has just been suspended. */
+static bool is_root(const Layout *l, const Prediction *p, const Walk *walk, uintptr_t lowest) {
+    if (walk->frames[walk->count - 1].owner == l->owner_generator &&
+        !walk->frames[walk->count - 1].executing)
+        return false;
+    return p->chunks > 0 && is_first_of_chunk(l, p, lowest ? lowest : walk->top);
 }
 
 int walk_check(Walker *walker, const Prediction *prediction, bool *whole) {
     const Layout *l = walker->layout;
     Walk *walk = &walker->walk;
     uintptr_t above = 0; /* the last frame of the data stack seen so far */
+    bool from_c = false; /* whether C called something since that one */
     *whole = false;
     for (int i = 0; i < walk->count; i++) {
         WalkFrame *frame = &walk->frames[i];
         bool after_gap = walk->omitted && i == walk->leaf_count;
         const Code *code = codes_known(walker->codes, frame->code);
         if (!code || !place_holds(l, code, frame)) return i;
-        if (i && !after_gap && !link_holds(frame - 1, frame, i)) return i;
+        if (i && !after_gap && !link_holds(frame - 1, frame)) return i;
         if (frame->owner == l->owner_generator) {
             if (i && !frame->executing) return i;
+            from_c = from_c || frame->from_c;
             continue;
         }
-        if (above && !after_gap && !adjoins(l, prediction, frame, code->frame_bytes, above))
+        if (above && !after_gap && !adjoins(l, prediction, frame, code->frame_bytes, above, from_c))
             return i;
         above = frame->addr;
+        from_c = frame->from_c;
     }
-    *whole = walk->count && is_root(l, prediction, &walk->frames[walk->count - 1], above);
+    *whole = walk->count && is_root(l, prediction, walk, above);
     return walk->count;
 }

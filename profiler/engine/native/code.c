@@ -137,8 +137,8 @@ static bool learn(Codes *codes, Code *code, const uint8_t *head) {
     code->first_line = i32_at(head, l->code_firstline);
     code->units = (uint32_t)i64_at(head, l->code_units);
     code->frame_bytes = frame_bytes_of(l, head);
-    bool shim = codes->file.len == 8 && memcmp(codes->file.bytes, "__init__", 8) == 0;
-    code->launch = shim ? LAUNCH_SHIM : LAUNCH_NONE;
+    code->traceable = i32_at(head, l->code_traceable);
+    code->launch = LAUNCH_NONE;
     if (is_line_of(codes->machinery, &codes->file)) code->launch = LAUNCH_MACHINERY;
     if (is_line_of(codes->ours, &codes->file)) code->launch = LAUNCH_OURS;
     code->serial = keep_names(codes, code) ? ++codes->serial : 0;

@@ -11,8 +11,7 @@
 enum {
     LAUNCH_NONE,
     LAUNCH_OURS,
-    LAUNCH_MACHINERY,
-    LAUNCH_SHIM /* what the interpreter runs between a class and its __init__ (3.12 on) */
+    LAUNCH_MACHINERY
 };
 
 typedef struct {
@@ -25,6 +24,7 @@ typedef struct {
     char *names;         /* name, then file */
     uint32_t name_len, file_len;
     int32_t first_line;
+    int32_t traceable; /* unit before which a frame is still being made */
     uint32_t units;       /* instructions, in two-byte units */
     uint32_t frame_bytes; /* of a frame that runs it */
     uint32_t checked;     /* the walk that checked it last */

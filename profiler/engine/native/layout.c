@@ -98,6 +98,7 @@ static void find_code(Layout *l) {
     l->code_qualname = OFFSET(PyCodeObject, co_qualname);
     l->code_linetable = OFFSET(PyCodeObject, co_linetable);
     l->code_bytes = OFFSET(PyCodeObject, co_code_adaptive);
+    l->code_traceable = OFFSET(PyCodeObject, _co_firsttraceable);
     l->code_nlocalsplus = OFFSET(PyCodeObject, co_nlocalsplus);
     l->code_stacksize = OFFSET(PyCodeObject, co_stacksize);
     l->frame_words = OFFSET(_PyInterpreterFrame, localsplus) / sizeof(void *);
@@ -248,7 +249,7 @@ const char *layout_find(Layout *layout) {
     const char *trouble = take_published(layout);
     if (trouble) return trouble;
 #endif
-    layout->code_slice = layout->code_linetable + sizeof(void *);
+    layout->code_slice = layout->code_bytes;
     return NULL;
 }
 

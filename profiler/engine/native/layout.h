@@ -68,6 +68,7 @@ typedef struct {
     uint32_t code_nlocalsplus, code_stacksize;
     uint32_t frame_words;              /* words of a frame before its locals (3.11) */
     uint32_t code_version;             /* uint32, 3.12 on; else 0 */
+    uint32_t code_traceable;           /* int: a frame before that unit is not complete yet */
     uint32_t code_filename, code_qualname, code_linetable;
     uint32_t code_bytes; /* first instruction */
 

@@ -171,33 +171,39 @@ static int gather_test(Memory *memory, Piece *pieces, int count) {
 static int gather_run(Memory *memory, Piece *pieces, int count) {
     struct iovec from[GATHER_MAX];
     for (int i = 0; i < count; i++) {
-        from[i].iov_base = (void *)pieces[i].addr;
-        from[i].iov_len = pieces[i].len;
+        from[i].iov_base = pieces[i].ok ? (void *)pieces[i].addr : NULL;
+        from[i].iov_len = pieces[i].ok ? pieces[i].len : 0;
     }
     int done = 0, read = 0;
     while (done < count) {
         long got = copy_some(memory, from + done, count - done, pieces[done].off);
-        for (; done < count && got >= (long)pieces[done].len; done++) {
-            got -= (long)pieces[done].len;
-            read++;
+        for (; done < count && got >= (long)from[done].iov_len; done++) {
+            got -= (long)from[done].iov_len;
+            read += pieces[done].ok;
         }
         if (done < count) pieces[done++].ok = false;
     }
     return read;
 }
 
+/* The kernel refuses a whole call for one address that can be nobody's. */
+static bool is_address(const Piece *piece) {
+    uint64_t limit = (uint64_t)1 << (sizeof(void *) > 4 ? 47 : 32);
+    return piece->addr >= 4096 && piece->addr < limit - 4096 - piece->len;
+}
+
 int memory_gather(Memory *memory, Piece *pieces, int count) {
     uint32_t at = 0;
-    int fitting = 0, read = 0;
-    for (; fitting < count && pieces[fitting].len <= MEMORY_BYTES - at; fitting++) {
-        pieces[fitting].off = at;
-        pieces[fitting].ok = true;
-        at += pieces[fitting].len;
+    int read = 0;
+    for (int i = 0; i < count; i++) {
+        Piece *piece = &pieces[i];
+        piece->off = at;
+        piece->ok = is_address(piece) && piece->len <= MEMORY_BYTES - at;
+        at += piece->ok ? piece->len : 0;
     }
-    for (int i = fitting; i < count; i++) pieces[i].ok = false;
-    if (memory->way == MEMORY_TEST) return gather_test(memory, pieces, fitting);
-    for (int first = 0; first < fitting; first += GATHER_MAX) {
-        int some = fitting - first < GATHER_MAX ? fitting - first : GATHER_MAX;
+    if (memory->way == MEMORY_TEST) return gather_test(memory, pieces, count);
+    for (int first = 0; first < count; first += GATHER_MAX) {
+        int some = count - first < GATHER_MAX ? count - first : GATHER_MAX;
         read += gather_run(memory, pieces + first, some);
     }
     return read;

@@ -168,21 +168,33 @@ static PyObject *drain(SamplerObject *self, PyObject *given) {
     return Py_BuildValue("(NN)", definitions, samples);
 }
 
-/* Wait until there are threads that were not told, or `timeout_s` is over, or it is stopped.
- * Returns (index, ident, native id, interpreter id) of each. */
-static PyObject *births(SamplerObject *self, PyObject *given) {
+/* Wait until there are threads that were not told. False: `timeout_s` is over, or it is stopped. */
+static PyObject *wait_births(SamplerObject *self, PyObject *given) {
     Sampler *s = self->sampler;
     double timeout_s = PyFloat_AsDouble(given);
     if (timeout_s == -1 && PyErr_Occurred()) return NULL;
     int64_t until = clock_now_ns() + (int64_t)(timeout_s * 1e9);
     struct timespec deadline = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+    bool some;
+    Py_BEGIN_ALLOW_THREADS;
+    pthread_mutex_lock(&s->lock);
+    int waited = 0;
+    while (!s->stopping && !waited && !s->threads.birth_count)
+        waited = pthread_cond_timedwait(&s->news, &s->lock, &deadline);
+    some = s->threads.birth_count != 0;
+    pthread_mutex_unlock(&s->lock);
+    Py_END_ALLOW_THREADS;
+    return PyBool_FromLong(some);
+}
+
+/* Take the threads that were not told: (index, ident, native id, interpreter id) of each. */
+static PyObject *births(SamplerObject *self, PyObject *unused) {
+    (void)unused;
+    Sampler *s = self->sampler;
     Birth *born;
     uint32_t count;
     Py_BEGIN_ALLOW_THREADS;
     pthread_mutex_lock(&s->lock);
-    int waited = 0;
-    while (timeout_s > 0 && !s->stopping && !waited && !s->threads.birth_count)
-        waited = pthread_cond_timedwait(&s->news, &s->lock, &deadline);
     born = s->threads.births;
     count = s->threads.birth_count;
     s->threads.births = NULL;
@@ -219,8 +231,8 @@ static PyObject *stats(SamplerObject *self, PyObject *unused) {
     stacks = s->names.stacks.used;
     pthread_mutex_unlock(&s->lock);
     Py_END_ALLOW_THREADS;
-    return Py_BuildValue("{sKsKsKsKsKsKsKsLsLsIsi}", "passes", c.passes, "late", c.late, "missed",
-                         c.missed, "torn", c.torn, "dropped_samples", c.dropped, "retries",
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKsLsLsIsi}", "passes", c.passes, "late", c.late, "missed",
+                         c.missed, "torn", c.torn, "skewed", c.skewed, "dropped_samples", c.dropped, "retries",
                          c.retries, "stretched_passes", c.stretched, "sampler_cpu_ns",
                          (long long)c.sampler_cpu_ns, "interval_ns", (long long)c.interval_ns,
                          "stacks", stacks, "memory", (int)s->memory.way);
@@ -231,7 +243,8 @@ static PyMethodDef sampler_methods[] = {
     {"stop", (PyCFunction)stop, METH_NOARGS, "End the sampler thread."},
     {"hide", (PyCFunction)hide, METH_VARARGS, "Leave a thread out, or no longer."},
     {"drain", (PyCFunction)drain, METH_O, "Definitions and samples since the last drain."},
-    {"births", (PyCFunction)births, METH_O, "Threads not told yet; waits for one."},
+    {"wait_births", (PyCFunction)wait_births, METH_O, "Wait for threads that were not told."},
+    {"births", (PyCFunction)births, METH_NOARGS, "Take the threads that were not told."},
     {"alive", (PyCFunction)alive, METH_NOARGS, "Indexes of the threads there are."},
     {"stats", (PyCFunction)stats, METH_NOARGS, "Counters."},
     {NULL, NULL, 0, NULL},

@@ -24,6 +24,12 @@ static bool is_hidden(const Sampler *s, uint64_t ident) {
     return false;
 }
 
+/* Python hides frames that are still being made, and those of its own between a class and its
+ * __init__ (_PyFrame_IsIncomplete). */
+static bool is_unfinished(const Sampler *s, const Code *code, const WalkFrame *frame) {
+    return frame->owner != s->layout.owner_generator && frame->unit < code->traceable;
+}
+
 static bool is_launch(const Code *code) {
     return code->launch == LAUNCH_OURS || code->launch == LAUNCH_MACHINERY;
 }
@@ -79,7 +85,7 @@ static uint32_t number_stack(Sampler *s, Thread *thread, uint32_t under) {
     for (int i = first_own(walk, codes) - 1; i >= 0; i--) {
         if (walk->omitted && i == walk->leaf_count - 1) stack = omitted(s, stack, walk->omitted);
         Code *code = codes[i];
-        if (!code || code->launch == LAUNCH_SHIM) continue;
+        if (!code || is_unfinished(s, code, &walk->frames[i])) continue;
         PathStep step = {code->serial, 0, walk->frames[i].unit};
         same = same && depth < thread->path_len && path[depth].serial == step.serial &&
                path[depth].unit == step.unit;
@@ -94,7 +100,8 @@ static uint32_t number_stack(Sampler *s, Thread *thread, uint32_t under) {
 
 /* Walk the thread's stack. False: it has none, or is gone. */
 static bool look_deep(Sampler *s, Thread *thread) {
-    Verdict verdict = walk_thread(&s->walker, thread->tstate, &thread->prediction);
+    Verdict verdict = walk_thread(&s->walker, thread->tstate, &thread->prediction,
+                                  thread->holds_gil);
     const Walk *walk = &s->walker.walk;
     thread->has_stack = false;
     s->counters.retries += walk->attempts - 1;
@@ -106,7 +113,11 @@ static bool look_deep(Sampler *s, Thread *thread) {
     thread->last_frame = walk->frame;
     thread->last_instr = walk->leaf_instr;
     thread->last_context = walk->context;
-    thread->has_stack = verdict == WALK_WHOLE;
+    thread->has_stack = verdict == WALK_WHOLE && walk->span_known;
+    if (!walk->span_known) {
+        thread->stack_flags |= FLAG_SKEWED;
+        s->counters.skewed++;
+    }
     if (verdict == WALK_TORN) {
         thread->stack_flags |= FLAG_TORN;
         s->counters.torn++;

@@ -17,7 +17,7 @@
 #include "walk.h"
 
 enum { TICK_NS = 1000, HIDDEN_MAX = 64 };
-enum { FLAG_LATE = 1, FLAG_TORN = 2, FLAG_TRUNCATED = 4 };
+enum { FLAG_LATE = 1, FLAG_TORN = 2, FLAG_TRUNCATED = 4, FLAG_SKEWED = 8 };
 
 typedef struct {
     int leaf_max, root_max; /* frames kept of a deep stack, at either end */
@@ -30,7 +30,7 @@ typedef struct {
 } Options;
 
 typedef struct {
-    uint64_t passes, late, missed, torn, dropped, retries, stretched;
+    uint64_t passes, late, missed, torn, skewed, dropped, retries, stretched;
     int64_t sampler_cpu_ns, interval_ns;
 } Counters;
 

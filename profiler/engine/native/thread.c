@@ -80,7 +80,7 @@ static int list_pieces(Threads *t) {
     }
     for (int i = 0; i < t->count; i++) {
         Thread *thread = t->rows[i];
-        uintptr_t cframe = l->frame_indirect ? thread->prediction.cframe : 0;
+        uintptr_t cframe = l->frame_indirect ? thread->prediction.cframe[0] : 0;
         thread->first_piece = n;
         t->pieces[n++] = (Piece){.addr = thread->tstate, .len = l->ts_size};
         t->pieces[n++] = (Piece){.addr = cframe + l->cframe_frame, .len = cframe ? 8 : 0};
@@ -129,7 +129,7 @@ static void take_state(Threads *t, Thread *thread, const Interp *interp, const u
         const Piece *cframe = &t->pieces[thread->first_piece + 1];
         const Piece *leaf = &t->pieces[thread->first_piece + 2];
         if (l->frame_indirect && frame) {
-            bool same = frame == thread->prediction.cframe && cframe->len && cframe->ok;
+            bool same = frame == thread->prediction.cframe[0] && cframe->len && cframe->ok;
             thread->frame = same ? word_at(piece_bytes(t->memory, cframe), 0) : 0;
             if (!same && !memory_read(t->memory, frame + l->cframe_frame, &thread->frame, 8))
                 thread->frame = 0;

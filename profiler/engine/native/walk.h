@@ -1,12 +1,15 @@
 /* One stack, as one consistent look: frames, and the span active in the same moment.
  *
  * A running thread changes its stack every few dozen nanoseconds and cannot be held. So all
- * that a stack may consist of is predicted from the look before, copied in one system call
- * (memory.c), and then checked: see link_holds() in check.c for what makes a stack possible. A
- * look that fails is repeated; one that fails again and again keeps what is certain. */
+ * that a stack may consist of is predicted from the look before and copied in one system call
+ * (memory.c). Frames lie end to end and are copied in that order, neighbours within a few
+ * nanoseconds of each other: the copy is a consistent picture of the stack near any one place. Which frame is the leaf follows from the copy, too: a frame that executes has no saved
+ * stack pointer. See check.c for what makes a stack possible. A look that fails is repeated; one
+ * that fails again and again keeps what is certain. */
 #ifndef FLAMESPAN_WALK_H
 #define FLAMESPAN_WALK_H
 
+#include "calls.h"
 #include "code.h"
 #include "context.h"
 #include "layout.h"
@@ -16,8 +19,10 @@ enum {
     CHUNKS_MAX = 64,
     FRAMES_MAX = 20000, /* frames looked at in one walk */
     OUTSIDE_MAX = 900,  /* frames outside the data stack: generators, entry points of C */
-    ATTEMPTS_MAX = 16,
-    WALK_PIECES = 2 * CHUNKS_MAX + OUTSIDE_MAX + TRACE_READS + 8
+    ATTEMPTS_MAX = 32,
+    CFRAMES = 16,
+    STACK_PIECES = 1600, /* of the data stack: a page each, see add_stack() */
+    WALK_PIECES = STACK_PIECES + OUTSIDE_MAX + TRACE_READS + CFRAMES + 8
 };
 
 /* Where one thread's stack lay at the last look: what to copy at the next. */
@@ -25,38 +30,18 @@ typedef struct {
     uintptr_t chunk[CHUNKS_MAX]; /* data stack, newest first */
     uint32_t chunk_len[CHUNKS_MAX];
     int chunks;
-    uint32_t top_used;  /* bytes of the newest chunk worth copying */
-    uint32_t critical;  /* from here on they change quickly: copied right after the frame pointer */
-    uintptr_t cframe;   /* 3.11, 3.12 */
+    int base; /* the newest one in use; those before it were, and may be again in no time */
+    uint32_t top_used;  /* bytes of that one worth copying */
+    uintptr_t cframe[CFRAMES]; /* latest first (3.11, 3.12) */
     uintptr_t *outside; /* frames elsewhere, and the walk that last met each */
     uint32_t *met;
     int outsides, outside_room;
     SpanTrace trace;
+    WalkFrame *last; /* the stack that was seen, leaf first */
+    int last_count, last_room;
 } Prediction;
 
-typedef struct {
-    uintptr_t addr, code, instr;
-    int32_t unit;
-    uint8_t owner;
-    bool running;   /* its stack pointer is not saved: it is executing, or in a call into C */
-    bool from_c;    /* entered from C: the frame below it need not have saved anything */
-    bool executing; /* a generator's frame: the generator is running */
-} WalkFrame;
-
 typedef enum { WALK_WHOLE, WALK_TORN, WALK_EMPTY, WALK_GONE } Verdict;
-
-typedef struct {
-    /* leaf side, leaf first; then, if there were more, the root side, leaf first too */
-    WalkFrame *frames;
-    int count;      /* frames kept in all */
-    int leaf_count; /* of them on the leaf side */
-    int omitted;    /* in between */
-    int64_t span;
-    bool span_known;
-    uintptr_t frame, context; /* of the thread state when the stack was taken */
-    uintptr_t leaf_instr;
-    uint32_t attempts;
-} Walk;
 
 typedef struct {
     const Layout *layout;
@@ -67,10 +52,12 @@ typedef struct {
     uint32_t number; /* of walks so far */
     Piece *pieces;
     int count;
-    int older, bulk, begin, cframe, tail, outside, trace, end, cframe_end; /* where in `pieces` */
+    uint32_t bytes; /* of all pieces so far */
+    int begin, cframe, stack, outside, trace, end; /* where in `pieces` */
     WalkFrame *ring;
+    int seen; /* frames met so far in the attempt under way */
     uintptr_t *addrs;
-    uint64_t usual_ticks; /* what a gather takes when nothing interrupts it */
+    Calls calls;
     Walk walk;
 } Walker;
 
@@ -80,8 +67,12 @@ void walker_free(Walker *walker);
 
 void prediction_free(Prediction *prediction);
 
-/* Look at the thread whose state lies at `tstate`; the result is in walker->walk. */
-Verdict walk_thread(Walker *walker, uintptr_t tstate, Prediction *prediction);
+/* Look at the thread whose state lies at `tstate`; the result is in walker->walk. `running`: its
+ * stack may change while it is copied. */
+Verdict walk_thread(Walker *walker, uintptr_t tstate, Prediction *prediction, bool running);
+
+/* In check.c: let go of frames at the leaf that had ended when they were copied. False: look again. */
+bool walk_trim(Walker *walker);
 
 /* In check.c: how many frames from the leaf on form a possible stack. `whole`: all of them, and
  * the last is the thread's first frame. */
