@@ -81,6 +81,7 @@ def running() -> Session | None:
 def begin(options: Options) -> Session:
     """Start recording. Raises UsageError where that cannot be, or something is recording."""
     global _running  # noqa: PLW0603 - one recording per process
+    _hook()  # before the lock: a fork in another thread must not copy it locked
     with _lock:
         if _running is not None:
             raise UsageError(
@@ -101,7 +102,6 @@ def begin(options: Options) -> Session:
         except RuntimeError as error:  # no more threads
             session.stop("stop")
             raise UsageError(f"cannot record: {error}") from error
-        _hook()
         _import_all()
         _running = session
         # The native engine reads contexts; only the Python one needs tables kept for it.

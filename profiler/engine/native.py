@@ -68,7 +68,7 @@ class NativeEngine:
         self._new_rows: list[Thread] = []
         self._lock = _thread.allocate_lock()
         self._naming: threading.Thread | None = None
-        self._naming_stop = False
+        self._naming_stop = _thread.allocate_lock()
         self._cpu_at_start_ns = 0
 
     @property
@@ -91,9 +91,10 @@ class NativeEngine:
         if not self._cpu_at_start_ns:
             self._cpu_at_start_ns = time.process_time_ns()
         self._core.start(interval_ns)
-        self._naming_stop = False
+        self._naming_stop = _thread.allocate_lock()
+        self._naming_stop.acquire()
         self._naming = threading.Thread(
-            target=self._name_threads, name="flamespan-names", daemon=True
+            target=self._name_threads, args=(self._naming_stop,), name="flamespan-names", daemon=True
         )
         self._naming.start()
 
@@ -102,7 +103,7 @@ class NativeEngine:
         naming, self._naming = self._naming, None
         if naming is None:
             return
-        self._naming_stop = True
+        self._naming_stop.release()
         self._core.stop()
         if naming is not threading.current_thread():
             naming.join(5)
@@ -128,15 +129,14 @@ class NativeEngine:
             **{name: known[name] for name in known if name not in ("stacks", "memory")},
         )
 
-    def _name_threads(self) -> None:
+    def _name_threads(self, stop_lock: _thread.LockType) -> None:
         """Give new threads their names while they live."""
         ident = _thread.get_ident()
         self.hide(ident)
-        while not self._naming_stop:
-            if self._core.wait_births(1.0):
+        while not stop_lock.acquire(timeout=NAMES_EVERY_S):
+            if self._core.wait_births(60.0):
                 with self._lock:
                     self._name_new()
-            time.sleep(NAMES_EVERY_S)
         self.unhide(ident)
 
     def _name_new(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -21,59 +22,64 @@ def trouble() -> str:
     """Why the native engine cannot be used in this process; "" when it can.
 
     Takes a few milliseconds: a thread is parked in a stack that has everything a stack can have,
-    sampled, and compared with ``sys._current_frames()``; so is the span that is active in it.
+    sampled, and compared with what the thread itself said of its stack; so is the span that is
+    active in it. (Asking ``sys._current_frames()`` is not safe beside subinterpreters.)
     """
-    parked, over = threading.Event(), threading.Event()
-    thread = threading.Thread(
-        target=_park, args=(parked, over), name="flamespan-proof", daemon=True
-    )
+    parked = _Parked()
+    thread = threading.Thread(target=parked.run, name="flamespan-proof", daemon=True)
     thread.start()
     try:
-        if not parked.wait(TIMEOUT_S):
+        if not parked.ready.wait(TIMEOUT_S):
             return "its proof could not be set up in time"
-        return _compare(thread.ident or 0)
+        return _compare(parked, thread.ident or 0)
     except RuntimeError as error:
         return str(error)
     finally:
-        over.set()
+        parked.gate.release()
         thread.join(TIMEOUT_S)
 
 
-def _park(parked: threading.Event, over: threading.Event) -> None:
-    """Wait below Python calls, a call from C, a generator and a class body, in a span."""
-    span = Span(SpanLog(), None, "proof", "", "")
-    inner = Span(SpanLog(), span, "", "proof", "")
-    inner.end_ns = 1  # a closed span stands for the open one around it
-    token = active.ACTIVE.set(inner)
-    _spans.append(span.id)
+class _Parked:
+    """A thread that waits below Python calls, a call from C, a generator and a class body."""
 
-    def generate() -> Iterator[None]:
+    def __init__(self) -> None:
+        self.ready = threading.Event()
+        self.gate = threading.Lock()
+        self.gate.acquire()
+        self.stack: list[_Place] = []
+        self.span = 0
+
+    def run(self) -> None:
+        """Park in a span; a closed span inside of it must not count."""
+        span = Span(SpanLog(), None, "proof", "", "")
+        inner = Span(SpanLog(), span, "", "proof", "")
+        inner.end_ns = 1
+        self.span = span.id
+        token = active.ACTIVE.set(inner)
+        max([0, 1], key=lambda _: next(self.generate()) or 0)
+        active.ACTIVE.reset(token)
+
+    def generate(self) -> Iterator[None]:
+        """Park once, in a class body."""
+
         class Body:
-            parked.set()
-            over.wait()
+            if not self.ready.is_set():
+                # On one line, so that the stack that is told is the stack that is parked in.
+                self.stack += _frames(sys._getframe()); self.ready.set(); self.gate.acquire()  # noqa: E702  # fmt: skip
 
         yield None
 
-    max([0, 1], key=lambda _: next(generate()) or 0)
-    active.ACTIVE.reset(token)
 
-
-_spans: list[int] = []
-
-
-def _compare(ident: int) -> str:
+def _compare(parked: _Parked, ident: int) -> str:
     engine = NativeEngine((200, 56))
     engine.start(1_000_000)
     try:
-        until = TIMEOUT_S
-        while engine.stats().passes < 3 and until > 0:
-            threading.Event().wait(0.001)
-            until -= 0.001
+        until = time.monotonic() + TIMEOUT_S
+        while engine.stats().passes < 3 and time.monotonic() < until:
+            time.sleep(0.001)
     finally:
         engine.stop()
     batch = engine.drain()
-    if not len(batch.samples):
-        return "its proof gave no sample"
     whole = Recording(header=None, tables=Tables())  # type: ignore[arg-type]
     whole.tables.add(batch.definitions)
     index = next((t.index for t in batch.definitions.threads if t.ident == ident), None)
@@ -81,11 +87,11 @@ def _compare(ident: int) -> str:
     if not places:
         return "its proof did not find the thread"
     at = places[-1]
-    if batch.samples.flags[at] & Flag.TORN or _stack(whole.tables, batch.samples.stack[at]) != (
-        _frames(sys._current_frames().get(ident))
+    if batch.samples.flags[at] & Flag.TORN or (
+        _stack(whole.tables, batch.samples.stack[at]) != parked.stack
     ):
         return "its proof saw another stack than there was"
-    if batch.samples.span[at] != _spans[-1]:
+    if batch.samples.span[at] != parked.span:
         return "its proof saw another span than there was"
     return ""
 

@@ -7,6 +7,7 @@ says what that means. Time is charged backward, to the stack that is seen when i
 from __future__ import annotations
 
 import _thread
+import gc
 import logging
 import random
 import sys
@@ -31,6 +32,10 @@ MAX_SAMPLES = 200_000
 
 MAX_STACKS = 200_000
 """Stacks in one file; the recorder is then asked for a new one."""
+
+COLLECTS_ANYWHERE = sys.version_info < (3, 12)
+"""A collection may run in any allocation, also in the making of a frame object (``f_back``): what
+it finalizes may let other threads run, and the frame be gone. 3.11 crashes then."""
 
 SUSPENDED_INTERVALS = 10
 SUSPENDED_CPU_SHARE = 10
@@ -157,10 +162,16 @@ class PythonEngine:
                 self._hidden.discard(ident)  # the system may give it to another thread
                 return
             with self._lock:
+                collects = COLLECTS_ANYWHERE and gc.isenabled()
+                if collects:
+                    gc.disable()
                 try:
                     self._pass()
                 except Exception:
                     self._complain()
+                finally:
+                    if collects:
+                        gc.enable()
                 self._stats.sampler_cpu_ns = cpu_before + time.thread_time_ns()
 
     def _look_first(self) -> None:
