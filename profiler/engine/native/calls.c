@@ -6,7 +6,7 @@
 
 enum {
     CALLS_MAX = 1 << 16,
-    ROUNDS_MAX = 6,  /* looks until a stack is taken as it is: most likely all of its code is new */
+    ROUNDS_MAX = 12, /* looks until a stack is taken as it is: most likely all of its code is new */
     TRUSTED = 2,     /* times that a call was seen */
     RARE = 256       /* other calls from that place for each of it: rarer than this is in doubt */
 };

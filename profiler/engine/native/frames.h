@@ -25,6 +25,7 @@ typedef struct {
     bool span_known;
     uintptr_t frame, context; /* of the thread state when the stack was taken */
     uintptr_t leaf_instr, top;
+    uintptr_t base, base_frame; /* where the chain of frames ended, and where it should (3.15) */
     uint32_t attempts;
 } Walk;
 

@@ -195,6 +195,10 @@ static void read_chunks(Walker *w, Prediction *p, uintptr_t newest) {
 
 /* Be ready for `newest` to be the chunk in use. False: what was just copied cannot be used. */
 static bool find_chunks(Walker *w, Prediction *p, uintptr_t newest) {
+    if (!newest) { /* the thread has not run Python code yet */
+        p->chunks = p->base = 0;
+        return true;
+    }
     for (int i = 0; i < p->chunks; i++) {
         if (p->chunk[i] != newest) continue;
         int before = p->base;
@@ -316,6 +320,7 @@ static Attempt follow(Walker *w, Prediction *p, uintptr_t addr) {
             copy = (Copy){single + l->gen_state_back, w->outside, true};
         }
         uintptr_t next = word_at(copy.at, l->frame_previous);
+        w->walk.base = addr;
         if (copy.at[l->frame_owner] >= l->owner_shim) {
             if (w->seen) kept_frame(w, w->seen - 1)->from_c = true;
         } else {
@@ -342,20 +347,30 @@ static uintptr_t frame_at_end(const Walker *w, const uint8_t *end) {
     return at && memory_read(w->memory, at + l->cframe_frame, &at, sizeof at) ? at : 0;
 }
 
+/* Whether what was followed may be the stack: it ends at a thread's first frame, not at a generator
+ * that was suspended meanwhile, and its leaf executes. A leaf that does not is in a call into C
+ * (3.14 on), or in one of the interpreter's own (then the frame pointer stays where it is), or has
+ * called something that was not found. */
+static bool may_be(const Walker *w, bool still) {
+    const Walk *walk = &w->walk;
+    const WalkFrame *last = &walk->frames[walk->count - 1];
+    if (last->owner == w->layout->owner_generator && !last->executing) return false;
+    return walk->frames[0].running || w->layout->stack_is_pointer || still;
+}
+
 /* Follow the stack from where the frame pointer was at the beginning of the gather, or, if that
- * leads to a frame that does not execute, at its end. One that does not is the leaf only if the
- * frame pointer stays there: in a call into C (3.14 on), or in one of the interpreter's own. */
+ * leads nowhere, at its end. */
 static Attempt follow_either(Walker *w, Prediction *p, uintptr_t frame, const uint8_t *end) {
     Attempt attempt = follow(w, p, climb(w, p, frame));
     if (attempt != GOOD) return attempt;
     if (!walk_trim(w)) return AGAIN;
-    if (w->walk.frames[0].running) return GOOD;
+    if (may_be(w, false)) return GOOD;
     uintptr_t now = frame_at_end(w, end);
-    if (now == frame) return GOOD;
-    if (!now) return AGAIN;
+    if (now == frame && may_be(w, true)) return GOOD;
+    if (!now || now == frame) return AGAIN;
     attempt = follow(w, p, now);
     if (attempt != GOOD) return attempt;
-    return walk_trim(w) && w->walk.frames[0].running ? GOOD : AGAIN;
+    return walk_trim(w) && may_be(w, false) ? GOOD : AGAIN;
 }
 
 static bool trace_holds(const Walker *w, const SpanTrace *trace, int first) {
@@ -424,6 +439,7 @@ static Attempt look(Walker *w, uintptr_t tstate, Prediction *p) {
         return AGAIN;
     }
     w->walk.top = word_at(begin, l->ts_top);
+    w->walk.base_frame = l->ts_base_frame ? word_at(begin, l->ts_base_frame) : 0;
     w->walk.context = word_at(begin, l->ts_context);
     Attempt followed = follow_either(w, p, frame, end);
     if (word_at(end, l->ts_chunk) == chunk) expect_top(w, p, word_at(end, l->ts_top));
