@@ -46,7 +46,10 @@ def process_info(process: Process) -> dict[str, Any]:
 
     ``achieved_hz`` is passes over the time they took; ``clean_end`` says whether the recording
     was closed (a killed process leaves none); ``lost`` counts blocks and bytes that could not
-    be read. ``sampler_share`` is the sampler's CPU as a share of one core.
+    be read. ``sampler_share`` is the sampler's CPU as a share of one core. ``torn`` samples have
+    part of a stack, ``skewed`` ones no span since it could not be told; ``retries`` are looks at a
+    stack that had to be repeated. ``stretched_passes`` came later than asked because sampling
+    would have cost more than its budget; ``interval_ns`` is the interval at the end.
     """
     header, stats, loss = process.header, process.stats, process.loss
     seconds = (process.last_ns - process.first_ns) / 1e9
@@ -69,6 +72,11 @@ def process_info(process: Process) -> dict[str, Any]:
         "late": process.late,
         "missed": process.missed,
         "unobserved_ns": process.unobserved_ns,
+        "torn": stats.torn,
+        "skewed": stats.skewed,
+        "retries": stats.retries,
+        "stretched_passes": stats.stretched_passes,
+        "interval_ns": stats.interval_ns or header.interval_ns,
         "dropped_samples": stats.dropped_samples,
         "dropped_spans": stats.dropped_spans,
         "failed_flushes": stats.failed_flushes,
@@ -96,6 +104,12 @@ def troubles(process: dict[str, Any]) -> Iterator[str]:
         yield f"damaged: {lost['blocks']} blocks, {lost['skipped_bytes']} bytes could not be read"
     if lost["tail_bytes"]:
         yield f"the last {lost['tail_bytes']} bytes are no whole block (a write cut short)"
+    if process["stretched_passes"]:
+        share = process["stretched_passes"] / max(1, process["passes"])
+        yield (
+            f"{share:.0%} of the passes came less often than asked, to stay within the budget; "
+            f"at the end every {process['interval_ns'] / 1e6:.3g} ms"
+        )
     for name in ("dropped_samples", "dropped_spans", "failed_flushes"):
         if process[name]:
             yield f"{process[name]} {name.replace('_', ' ')}"

@@ -30,7 +30,13 @@ def run_parser(parser: argparse.ArgumentParser) -> None:
     add("--service", help="what the program is called in reports; default: the script's name")
     add("--release", help="its version, for comparisons")
     add("--environment", help="where it runs (production, …)")
-    add("--engine", default="auto", help="auto, python")
+    add("--engine", default="auto", help="auto, native, python; default: auto")
+    add(
+        "--budget",
+        metavar="SHARE",
+        type=float,
+        help="share of a core that sampling may cost, as 0.01; 0: no limit",
+    )
     add("-q", "--quiet", action="store_true", help="do not say where the recording is")
     add("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="run a module")
     add("-c", dest="code", nargs=argparse.REMAINDER, metavar="CODE", help="run this text")
@@ -50,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         release=args.release,
         environment=args.environment,
         engine=args.engine,
+        budget=args.budget,
     )
     try:
         execute()

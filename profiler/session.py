@@ -169,9 +169,7 @@ def _check(options: Options) -> None:
         raise UsageError(f"a rate of {rate!r} Hz cannot be: give 1 to {MAX_RATE_HZ}")
     budget = options.budget
     if not isinstance(budget, (int, float)) or not 0 <= budget <= MAX_BUDGET:
-        raise UsageError(
-            f"budget={budget!r}: give a share of one core, as 0.01, or 0 for no limit"
-        )
+        raise UsageError(f"budget={budget!r}: give a share of one core, as 0.01, or 0 for no limit")
     depth = options.max_depth
     if (
         not isinstance(depth, tuple)

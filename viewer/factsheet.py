@@ -83,6 +83,10 @@ def _process_facts(process: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if process["passes"]:
         passes, late, missed = (words.grouped(process[n]) for n in ("passes", "late", "missed"))
         yield "passes", f"{passes}, {late} late, {missed} missed"
+        torn, skewed, dropped = (
+            words.grouped(process[n]) for n in ("torn", "skewed", "dropped_samples")
+        )
+        yield "samples", f"{torn} torn, {skewed} without a certain span, {dropped} dropped"
         own = process["sampler_cpu_ns"] + process["recorder_cpu_ns"]
         share = words.percent(process["sampler_share"])
         yield "profiler's CPU", f"{words.duration(own)} (sampler: {share} of one core)"

@@ -66,7 +66,8 @@ class NativeEngine:
         self._max_stacks = max_stacks
         self._rows: dict[int, Thread] = {}
         self._new_rows: list[Thread] = []
-        self._lock = _thread.allocate_lock()
+        self._lock = _thread.allocate_lock()  # rows and new rows
+        self._life = _thread.allocate_lock()  # start and stop
         self._naming: threading.Thread | None = None
         self._naming_stop = _thread.allocate_lock()
         self._cpu_at_start_ns = 0
@@ -86,27 +87,34 @@ class NativeEngine:
 
     def start(self, interval_ns: int) -> None:
         """Begin to sample every ``interval_ns``, a little more or less."""
-        if self._naming is not None:
-            return
+        with self._life:
+            if self._naming is None:
+                self._start(interval_ns)
+
+    def _start(self, interval_ns: int) -> None:
         if not self._cpu_at_start_ns:
             self._cpu_at_start_ns = time.process_time_ns()
         self._core.start(interval_ns)
         self._naming_stop = _thread.allocate_lock()
         self._naming_stop.acquire()
         self._naming = threading.Thread(
-            target=self._name_threads, args=(self._naming_stop,), name="flamespan-names", daemon=True
+            target=self._name_threads,
+            args=(self._naming_stop,),
+            name="flamespan-names",
+            daemon=True,
         )
         self._naming.start()
 
     def stop(self) -> None:
         """End the sampler thread; returns when it is gone."""
-        naming, self._naming = self._naming, None
-        if naming is None:
-            return
-        self._naming_stop.release()
-        self._core.stop()
-        if naming is not threading.current_thread():
-            naming.join(5)
+        with self._life:
+            naming, self._naming = self._naming, None
+            if naming is None:
+                return
+            self._naming_stop.release()
+            self._core.stop()
+            if naming is not threading.current_thread():
+                naming.join(5)
 
     def drain(self, *, restart: bool = False) -> Batch:
         """Samples and definitions since the last drain; see ``engine.Engine``."""

@@ -109,8 +109,6 @@ def _frames(frame: FrameType | None) -> list[_Place]:
     found = []
     while frame is not None:
         code = frame.f_code
-        found.append(
-            (code.co_qualname, code.co_filename, code.co_firstlineno, frame.f_lineno or 0)
-        )
+        found.append((code.co_qualname, code.co_filename, code.co_firstlineno, frame.f_lineno or 0))
         frame = frame.f_back
     return found[::-1]

@@ -177,6 +177,8 @@ function qualitySection(p) {
     warned("dropped samples", p.dropped_samples),
     warned("dropped spans", p.dropped_spans),
     p.torn ? warned("torn stacks", p.torn) : ["", ""],
+    p.skewed ? ["span uncertain", grouped(p.skewed)] : ["", ""],
+    p.stretched_passes ? warned("rarer than asked", p.stretched_passes) : ["", ""],
     p.failed_flushes ? warned("failed writes", p.failed_flushes) : ["", ""],
     lost ? ["lost", lostText, "warn"] : ["lost", "nothing"],
     p.clean_end ? ["end", p.end] : ["end", "no clean end: the process was killed or still runs", "warn"],

@@ -238,6 +238,24 @@ static const char *take_published(Layout *l) {
 }
 #endif
 
+static uint32_t most(const uint32_t *offsets, int count) {
+    uint32_t found = 0;
+    for (int i = 0; i < count; i++)
+        if (offsets[i] > found) found = offsets[i];
+    return found;
+}
+
+/* A thread state is several cache lines: of a thread that is parked only the first are copied. */
+static void find_parts(Layout *l) {
+    uint32_t head[] = {l->ts_next, l->ts_interp, l->ts_frame, l->ts_status, l->ts_gil_requested};
+    uint32_t rest[] = {l->ts_thread_id, l->ts_native_id, l->ts_context};
+    l->ts_head = most(head, 5) + sizeof(void *);
+    l->ts_rest = rest[0];
+    for (int i = 1; i < 3; i++)
+        if (rest[i] < l->ts_rest) l->ts_rest = rest[i];
+    l->ts_rest_size = most(rest, 3) + sizeof(void *) - l->ts_rest;
+}
+
 const char *layout_find(Layout *layout) {
     memset(layout, 0, sizeof *layout);
     find_objects(layout);
@@ -249,6 +267,7 @@ const char *layout_find(Layout *layout) {
     const char *trouble = take_published(layout);
     if (trouble) return trouble;
 #endif
+    find_parts(layout);
     layout->code_slice = layout->code_bytes;
     return NULL;
 }

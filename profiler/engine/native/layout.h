@@ -29,6 +29,8 @@ typedef struct {
     uint32_t gil_size;
 
     uint32_t ts_size; /* bytes to copy of a thread state, from offset 0 */
+    uint32_t ts_head; /* of them, what tells whether it moved */
+    uint32_t ts_rest, ts_rest_size; /* who it is, and its context */
     uint32_t ts_next;
     uint32_t ts_interp;
     uint32_t ts_frame; /* -> running frame, or -> _PyCFrame that points to it */

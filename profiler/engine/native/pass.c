@@ -12,8 +12,7 @@
 enum {
     SUSPENDED_INTERVALS = 10,
     SUSPENDED_CPU_SHARE = 10,
-    LONG_QUIET = 4,      /* passes after which a thread counts as parked */
-    CLOCKS_A_PASS = 64,  /* CPU clocks of parked threads read in one pass */
+    CLOCKS_A_PASS = 16,  /* CPU clocks of parked threads read in one pass */
     WAKE_UP_NS = 60000,  /* CPU that waiting for the GIL costs by itself: it wakes every 5 ms */
     LAUNCH_DEPTH = 12    /* frames from the root among which those of `flamespan run` are */
 };

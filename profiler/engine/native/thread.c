@@ -7,7 +7,7 @@
 
 #define NO_IDENT (~(uint64_t)0)
 
-enum { TS_MAX = 512, INTERP_PIECES = 5, STEPS_MAX = THREADS_MAX, BIRTHS_MAX = 1 << 20 };
+enum { TS_MAX = 512, INTERP_PIECES = 5, STEPS_MAX = THREADS_MAX, BIRTHS_MAX = 1 << 20, IDENTIFY_EVERY = 16 };
 
 bool threads_init(Threads *t, const Layout *layout, Memory *memory) {
     memset(t, 0, sizeof *t);
@@ -82,10 +82,13 @@ static int list_pieces(Threads *t) {
         Thread *thread = t->rows[i];
         uintptr_t cframe = l->frame_indirect ? thread->prediction.cframe[0] : 0;
         thread->first_piece = n;
-        t->pieces[n++] = (Piece){.addr = thread->tstate, .len = l->ts_size};
+        bool parked = thread->quiet >= LONG_QUIET && (t->pass + thread->index) % IDENTIFY_EVERY;
+        t->pieces[n++] = (Piece){.addr = thread->tstate, .len = l->ts_head};
         t->pieces[n++] = (Piece){.addr = cframe + l->cframe_frame, .len = cframe ? 8 : 0};
         t->pieces[n++] = (Piece){.addr = thread->last_frame + l->frame_instr,
                                  .len = thread->last_frame ? 8 : 0};
+        t->pieces[n++] = (Piece){.addr = thread->tstate + l->ts_rest,
+                                 .len = parked ? 0 : l->ts_rest_size};
     }
     return n;
 }
@@ -119,31 +122,27 @@ static bool read_interp(Threads *t, Interp *interp, uintptr_t *next, uintptr_t *
     return true;
 }
 
-static void take_state(Threads *t, Thread *thread, const Interp *interp, const uint8_t *state,
+/* The running frame that a thread state points to, directly or not. */
+static uintptr_t running_frame(Threads *t, const Thread *thread, uintptr_t frame) {
+    const Layout *l = t->layout;
+    if (!l->frame_indirect || !frame) return frame;
+    const Piece *cframe = &t->pieces[thread->first_piece + 1];
+    if (thread->first_piece && frame == thread->prediction.cframe[0] && cframe->len && cframe->ok)
+        return word_at(piece_bytes(t->memory, cframe), 0);
+    return memory_read(t->memory, frame + l->cframe_frame, &frame, sizeof frame) ? frame : 0;
+}
+
+static void take_state(Threads *t, Thread *thread, const Interp *interp, const uint8_t *head,
                        uintptr_t current) {
     const Layout *l = t->layout;
-    uintptr_t frame = word_at(state, l->ts_frame);
+    const Piece *leaf = &t->pieces[thread->first_piece + 2];
+    thread->frame = running_frame(t, thread, word_at(head, l->ts_frame));
     thread->leaf_instr = 0;
-    thread->frame = frame;
-    if (thread->first_piece) {
-        const Piece *cframe = &t->pieces[thread->first_piece + 1];
-        const Piece *leaf = &t->pieces[thread->first_piece + 2];
-        if (l->frame_indirect && frame) {
-            bool same = frame == thread->prediction.cframe[0] && cframe->len && cframe->ok;
-            thread->frame = same ? word_at(piece_bytes(t->memory, cframe), 0) : 0;
-            if (!same && !memory_read(t->memory, frame + l->cframe_frame, &thread->frame, 8))
-                thread->frame = 0;
-        }
-        if (thread->frame == thread->last_frame && leaf->len && leaf->ok)
-            thread->leaf_instr = word_at(piece_bytes(t->memory, leaf), 0);
-    } else if (l->frame_indirect && frame &&
-               !memory_read(t->memory, frame + l->cframe_frame, &thread->frame, 8)) {
-        thread->frame = 0;
-    }
-    thread->context = word_at(state, l->ts_context);
+    if (thread->first_piece && thread->frame == thread->last_frame && leaf->len && leaf->ok)
+        thread->leaf_instr = word_at(piece_bytes(t->memory, leaf), 0);
     thread->holds_gil = l->runtime_current ? current == thread->tstate
-                                           : (u32_at(state, l->ts_status) & l->status_mask) != 0;
-    thread->wants_gil = l->ts_gil_requested && u32_at(state, l->ts_gil_requested);
+                                           : (u32_at(head, l->ts_status) & l->status_mask) != 0;
+    thread->wants_gil = l->ts_gil_requested && u32_at(head, l->ts_gil_requested);
     thread->collecting = interp->collecting;
     thread->gil = interp->gil;
     thread->interp = interp->addr;
@@ -163,12 +162,11 @@ static void tell_birth(Threads *t, const Thread *thread, int64_t interp_id) {
 }
 
 /* A thread state's memory may by now belong to another thread: then it is a new one. */
-static void identify(Threads *t, Thread *thread, const uint8_t *state, int64_t interp_id) {
-    uint64_t ident = word_at(state, t->layout->ts_thread_id);
-    uint64_t native = word_at(state, t->layout->ts_native_id);
-    if (thread->ident == ident && thread->native_id == native) return;
-    Thread fresh = {.tstate = thread->tstate, .first_piece = thread->first_piece, .ident = ident,
-                    .native_id = native, .index = t->next_index++, .cpu_ns = -1};
+static void identify(Threads *t, Thread *thread, uint64_t ident, uint64_t native_id,
+                     int64_t interp_id) {
+    if (thread->ident == ident && thread->native_id == native_id) return;
+    Thread fresh = {.tstate = thread->tstate, .ident = ident, .native_id = native_id,
+                    .index = t->next_index++, .cpu_ns = -1};
     Thread *former = thread->ident == NO_IDENT ? NULL : malloc(sizeof *former);
     if (former) {
         *former = *thread;
@@ -179,6 +177,24 @@ static void identify(Threads *t, Thread *thread, const uint8_t *state, int64_t i
     }
     *thread = fresh;
     tell_birth(t, thread, interp_id);
+}
+
+/* Read what is at the end of the state: who the thread is, and its context. False: it cannot be
+ * read, or the thread has not begun to run. Of a parked thread it is not read at each pass. */
+static bool take_rest(Threads *t, Thread *thread, const Interp *interp) {
+    const Layout *l = t->layout;
+    const Piece *piece = &t->pieces[thread->first_piece + 3];
+    uint8_t single[TS_MAX];
+    const uint8_t *rest = single;
+    if (thread->first_piece && !piece->len) return true;
+    if (thread->first_piece && piece->ok) rest = piece_bytes(t->memory, piece);
+    else if (!memory_read(t->memory, thread->tstate + l->ts_rest, single, l->ts_rest_size))
+        return false;
+    uint64_t native_id = word_at(rest, l->ts_native_id - l->ts_rest);
+    if (!native_id) return false;
+    identify(t, thread, word_at(rest, l->ts_thread_id - l->ts_rest), native_id, interp->id);
+    thread->context = word_at(rest, l->ts_context - l->ts_rest);
+    return true;
 }
 
 static Thread *known_thread(Threads *t, uintptr_t tstate, int *cursor) {
@@ -197,12 +213,12 @@ static bool follow_list(Threads *t, const Interp *interp, uintptr_t at, uintptr_
     const Layout *l = t->layout;
     uint8_t single[TS_MAX];
     for (int steps = 0; at; steps++) {
-        if (steps > STEPS_MAX || l->ts_size > sizeof single) return false;
+        if (steps > STEPS_MAX) return false;
         Thread *thread = known_thread(t, at, cursor);
         const uint8_t *state = single;
         if (thread && t->pieces[thread->first_piece].ok)
             state = piece_bytes(t->memory, &t->pieces[thread->first_piece]);
-        else if (!memory_read(t->memory, at, single, l->ts_size))
+        else if (!memory_read(t->memory, at, single, l->ts_head))
             return false;
         if (word_at(state, l->ts_interp) != interp->addr) return false;
         if (thread && thread->seen == t->pass) return false; /* a ring: torn */
@@ -216,10 +232,7 @@ static bool follow_list(Threads *t, const Interp *interp, uintptr_t at, uintptr_
             thread->ident = NO_IDENT; /* identify() makes it new */
             t->rows[t->count + (*fresh)++] = thread;
         }
-        if (word_at(state, l->ts_native_id)) { /* else it has not begun to run */
-            identify(t, thread, state, interp->id);
-            take_state(t, thread, interp, state, current);
-        }
+        if (take_rest(t, thread, interp)) take_state(t, thread, interp, state, current);
         thread->seen = t->pass;
         at = word_at(state, l->ts_next);
     }

@@ -13,34 +13,34 @@ typedef struct {
 } PathStep;
 
 typedef struct {
-    uintptr_t tstate, interp;
-    int64_t interp_id;
-    uint64_t ident, native_id; /* Python's and the system's number of the thread */
-    uint32_t index;
+    /* what every pass touches comes first, for the sake of the cache */
+    uintptr_t tstate;
     uint64_t seen; /* the pass that met it last */
     int first_piece;
+    uint32_t index;
+    uint32_t quiet; /* passes since it last ran */
+    uint32_t stack;
+    uint64_t ident, native_id; /* Python's and the system's number of the thread */
 
     /* as of this pass, from one copy of all threads */
     uintptr_t frame, leaf_instr, context;
     bool holds_gil, wants_gil, collecting, shadowed;
-    uintptr_t gil;
 
     /* as of its last look */
-    Prediction prediction;
+    bool has_stack;
+    uint8_t stack_flags, last_state;
+    bool now_valid, held_valid;
+    uintptr_t last_frame, last_instr, last_context;
+    int64_t span;
+    int64_t cpu_ns;       /* -1: not read yet, or unknown */
+    int64_t cpu_unbooked; /* used, but not while it was seen running */
+    Sample now, held; /* of this pass; of the passes before, while it did not move */
+
+    uintptr_t interp, gil;
+    int64_t interp_id;
     PathStep *path;
     int path_len, path_room;
-    bool has_stack;
-    uint32_t stack;
-    int64_t span;
-    uint8_t stack_flags;
-    uintptr_t last_frame, last_instr, last_context;
-    uint8_t last_state;
-    int64_t cpu_ns;      /* -1: not read yet, or unknown */
-    int64_t cpu_unbooked; /* used, but not while it was seen running */
-    uint32_t quiet;      /* passes since it last ran */
-
-    bool now_valid, held_valid;
-    Sample now, held; /* of this pass; of the passes before, while it did not move */
+    Prediction prediction;
 } Thread;
 
 typedef struct {
@@ -57,7 +57,8 @@ typedef struct {
     int64_t interp_id;
 } Birth;
 
-enum { INTERPS_MAX = 256, THREADS_MAX = 16384, THREAD_PIECES = 3 };
+enum { INTERPS_MAX = 256, THREADS_MAX = 16384, THREAD_PIECES = 4 };
+enum { LONG_QUIET = 4 /* passes without running after which a thread counts as parked */ };
 
 typedef struct {
     const Layout *layout;

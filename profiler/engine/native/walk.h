@@ -27,12 +27,12 @@ enum {
 
 /* Where one thread's stack lay at the last look: what to copy at the next. */
 typedef struct {
+    uintptr_t cframe[CFRAMES]; /* latest first (3.11, 3.12) */
     uintptr_t chunk[CHUNKS_MAX]; /* data stack, newest first */
     uint32_t chunk_len[CHUNKS_MAX];
     int chunks;
     int base; /* the newest one in use; those before it were, and may be again in no time */
     uint32_t top_used;  /* bytes of that one worth copying */
-    uintptr_t cframe[CFRAMES]; /* latest first (3.11, 3.12) */
     uintptr_t *outside; /* frames elsewhere, and the walk that last met each */
     uint32_t *met;
     int outsides, outside_room;

@@ -182,7 +182,10 @@ def test_dead_thread_with_an_open_span_leaves_nothing_behind(tmp_path, engine):
 
 
 def test_a_sample_after_the_inner_span_closed_belongs_to_the_outer(tmp_path, engine):
-    with profiler.Profiler(tmp_path, 500, engine=engine) as running, profiler.transaction("1") as outer:
+    with (
+        profiler.Profiler(tmp_path, 500, engine=engine) as running,
+        profiler.transaction("1") as outer,
+    ):
         with profiler.span("inner"):
             time.sleep(0.01)
         MARKERS[1](0.1)
