@@ -42,9 +42,12 @@ class Sampler:
         tuple[int, int, int, int, bytes, bytes, bytes, bytes, bytes],
         tuple[int, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes],
     ]:
-        """Definitions (first function, frame and stack; number of functions; functions, frame
-        functions, frame lines, stack parents, stack frames) and samples (start, then the columns
-        of ``model.Samples`` in their order)."""
+        """What was sampled since the last drain; with ``restart`` all ids begin anew.
+
+        Definitions: first function, frame and stack; number of functions; functions, frame
+        functions, frame lines, stack parents, stack frames. Samples: start, then the columns of
+        ``model.Samples`` in their order.
+        """
 
     def wait_births(self, timeout_s: float, /) -> bool:
         """Wait for threads that were not told yet; False: there are none."""

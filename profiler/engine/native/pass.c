@@ -13,6 +13,8 @@ enum {
     SUSPENDED_INTERVALS = 10,
     SUSPENDED_CPU_SHARE = 10,
     CLOCKS_A_PASS = 16,  /* CPU clocks of parked threads read in one pass */
+    LEFT_OVER_GAPS = 4,
+    WAKING_NS = 20000,   /* from being woken to running code again */
     WAKE_UP_NS = 60000,  /* CPU that waiting for the GIL costs by itself: it wakes every 5 ms */
     LAUNCH_DEPTH = 12    /* frames from the root among which those of `flamespan run` are */
 };
@@ -131,47 +133,130 @@ static bool clock_is_due(Sampler *s, const Thread *thread, uint32_t *parked) {
     return turn >= s->clock_turn && turn < s->clock_turn + CLOCKS_A_PASS;
 }
 
-static State state_of(Thread *thread, bool moved, int64_t used_ns, int64_t gap_ns) {
+/* What a look at one thread found, beside the stack. */
+typedef struct {
+    bool moved, has_clock, on_cpu;
+    int64_t used_ns; /* CPU since the look before */
+    State state;
+} Look;
+
+/* Whether the thread is on a processor now: its clock goes on since it was read, some microseconds
+ * ago. (That it used all of the time until then does not say so: it may just have gone to sleep.) */
+static bool is_on_cpu(const Thread *thread, const Look *look) {
+    return look->has_clock && look->used_ns && clock_thread_ns(thread->native_id) > thread->cpu_ns;
+}
+
+static State state_of(const Thread *thread, bool moved, int64_t used_ns, bool on_cpu) {
     if (thread->holds_gil) return thread->collecting ? STATE_GC : STATE_RUNNING;
     if (thread->shadowed) return STATE_IDLE;
     if (thread->wants_gil) return STATE_GIL_WAIT;
     bool blocked = thread->last_state == STATE_IDLE || thread->last_state == STATE_GIL_WAIT;
     if (!used_ns && !moved && blocked) return (State)thread->last_state;
-    if (used_ns > gap_ns / 10 * 9) return STATE_RUNNING;
-    /* Its clock goes on since it was read a few microseconds ago: it runs, in C, without the GIL. */
-    if (used_ns && clock_thread_ns(thread->native_id) > thread->cpu_ns) return STATE_RUNNING;
+    if (on_cpu) return STATE_RUNNING; /* in C, without the GIL */
     return state_from_kernel(thread->native_id, thread->gil, 256);
+}
+
+/* CPU time to book to a sample: what the thread used and no sample has yet, as much as fits the
+ * time that the sample stands for. What a thread used between passes, in bursts that none of them
+ * saw, goes to the samples that do see it at work: each stands for as much time, so that shares
+ * are those of samples taken at random. If ever more is left over they take twice as much.
+ *
+ * A thread that holds the GIL is at work even if it is not on a processor: it may be this very
+ * pass that has taken it away. One that stands where it stood, blocked, a pass before, has used
+ * what it used since then right there, and no more: it may just be waking up. */
+static int64_t book_cpu(Thread *thread, State state, bool moved, bool on_cpu, int64_t used_ns,
+                        int64_t gap_ns) {
+    bool running = state == STATE_RUNNING || state == STATE_GC;
+    bool at_work = running && (thread->holds_gil || on_cpu || used_ns > gap_ns / 2);
+    if (!at_work || thread->shadowed) return 0;
+    int64_t most = thread->cpu_unbooked > LEFT_OVER_GAPS * gap_ns ? 2 * gap_ns : gap_ns;
+    if (!moved && thread->last_state == STATE_IDLE && used_ns < most) most = used_ns;
+    int64_t booked = (thread->cpu_unbooked < most ? thread->cpu_unbooked : most) / TICK_NS;
+    thread->cpu_unbooked -= booked * TICK_NS;
+    return booked;
+}
+
+static void read_clock(Thread *thread, int64_t gap_ns, Look *look) {
+    int64_t cpu_ns = clock_thread_ns(thread->native_id);
+    look->has_clock = cpu_ns >= 0;
+    if (!look->has_clock) {
+        look->used_ns = gap_ns;
+        return;
+    }
+    look->used_ns = thread->cpu_ns < 0 ? cpu_ns : cpu_ns - thread->cpu_ns;
+    thread->cpu_ns = cpu_ns;
+}
+
+/* False: the thread has no stack, or is gone. */
+static bool examine(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked, Look *look) {
+    *look = (Look){.has_clock = true};
+    look->moved = !thread->has_stack || thread->frame != thread->last_frame ||
+                  thread->leaf_instr != thread->last_instr ||
+                  thread->context != thread->last_context;
+    if (look->moved || thread->holds_gil || clock_is_due(s, thread, parked))
+        read_clock(thread, gap_ns, look);
+    bool waits = !look->moved && !thread->holds_gil && look->used_ns < WAKE_UP_NS &&
+                 thread->last_state == STATE_GIL_WAIT;
+    if (waits) {
+        look->state = STATE_GIL_WAIT;
+        return true;
+    }
+    if ((look->moved || look->used_ns) && !look_deep(s, thread)) return false;
+    look->on_cpu = !thread->holds_gil && is_on_cpu(thread, look);
+    look->state = state_of(thread, look->moved, look->used_ns, look->on_cpu);
+    if (!look->has_clock && !thread->holds_gil) look->state = STATE_UNKNOWN;
+    return true;
+}
+
+/* A thread that runs where it was last seen blocked has often just been woken: by the very timer
+ * interrupt that woke the sampler, since the kernel lets late timers go off together. Such moments
+ * would be seen far more often than they are. */
+static bool just_woke(const Thread *thread, const Look *look) {
+    if (look->state != STATE_RUNNING) return false;
+    for (int i = 0; i < IDLE_PLACES && thread->idle_instr[i]; i++)
+        if (thread->idle_instr[i] == thread->last_instr) return true;
+    return false;
+}
+
+static void note_idle(Thread *thread) {
+    uintptr_t *places = thread->idle_instr;
+    int i = 0;
+    while (i < IDLE_PLACES - 1 && places[i] && places[i] != thread->last_instr) i++;
+    memmove(places + 1, places, (size_t)i * sizeof *places);
+    places[0] = thread->last_instr;
+}
+
+/* Let it go on for a moment, and look again. */
+static bool examine_later(Sampler *s, Thread *thread, int64_t gap_ns, Look *look) {
+    Look first = *look;
+    uint32_t parked = 0;
+    for (int64_t until = clock_now_ns() + WAKING_NS; clock_now_ns() < until;) continue;
+    if (!threads_refresh(&s->threads, thread) || !examine(s, thread, gap_ns, &parked, look))
+        return false;
+    look->used_ns += first.used_ns;
+    look->moved = look->moved || first.moved;
+    return true;
 }
 
 /* Look at one thread: what it does now, and how much CPU it used since the last look. */
 static void look_at(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked, int64_t *used) {
+    Look look;
+    bool is_new = thread->cpu_ns < 0;
     thread->now_valid = false;
     if (!thread->native_id || !thread->frame || is_hidden(s, thread->ident)) return;
-    bool moved = !thread->has_stack || thread->frame != thread->last_frame ||
-                 thread->leaf_instr != thread->last_instr || thread->context != thread->last_context;
-    bool timed = moved || thread->holds_gil || clock_is_due(s, thread, parked);
-    int64_t used_ns = 0;
-    bool is_new = thread->cpu_ns < 0, has_clock = true;
-    if (timed) {
-        int64_t cpu_ns = clock_thread_ns(thread->native_id);
-        has_clock = cpu_ns >= 0;
-        used_ns = !has_clock ? gap_ns : is_new ? cpu_ns : cpu_ns - thread->cpu_ns;
-        if (has_clock) thread->cpu_ns = cpu_ns;
-        *used += used_ns;
-    }
-    bool waits = !thread->holds_gil && thread->last_state == STATE_GIL_WAIT && used_ns < WAKE_UP_NS;
-    bool same = !moved && (!used_ns || waits);
-    if (!same && !look_deep(s, thread)) return;
-    if (has_clock && !thread->shadowed) thread->cpu_unbooked += used_ns;
-    State state = same && waits ? STATE_GIL_WAIT : state_of(thread, moved, used_ns, gap_ns);
-    if (!has_clock && !thread->holds_gil) state = STATE_UNKNOWN;
-    thread->quiet = used_ns ? 0 : thread->quiet + 1;
-    thread->last_state = (uint8_t)state;
-    bool running = state == STATE_RUNNING || state == STATE_GC;
-    int64_t booked = running ? thread->cpu_unbooked / TICK_NS : 0;
-    thread->cpu_unbooked -= booked * TICK_NS;
-    thread->now = (Sample){.stack = thread->stack, .span = thread->span, .cpu_ticks = booked,
-                           .wall_ticks = is_new ? used_ns / TICK_NS : -1, .state = (uint8_t)state,
+    if (!examine(s, thread, gap_ns, parked, &look)) return;
+    if (just_woke(thread, &look) && !examine_later(s, thread, gap_ns, &look)) return;
+    *used += look.used_ns;
+    if (look.has_clock && !thread->shadowed) thread->cpu_unbooked += look.used_ns;
+    int64_t booked = book_cpu(thread, look.state, look.moved, look.on_cpu, look.used_ns, gap_ns);
+    thread->quiet = look.used_ns ? 0 : thread->quiet + 1;
+    thread->last_state = (uint8_t)look.state;
+    if (look.state == STATE_IDLE) note_idle(thread);
+    thread->now = (Sample){.stack = thread->stack,
+                           .span = thread->span,
+                           .cpu_ticks = booked,
+                           .wall_ticks = is_new ? look.used_ns / TICK_NS : -1,
+                           .state = (uint8_t)look.state,
                            .flags = thread->stack_flags};
     thread->now_valid = true;
 }

@@ -12,6 +12,8 @@ typedef struct {
     int32_t unit;
 } PathStep;
 
+enum { IDLE_PLACES = 4 };
+
 typedef struct {
     /* what every pass touches comes first, for the sake of the cache */
     uintptr_t tstate;
@@ -36,6 +38,7 @@ typedef struct {
     int64_t cpu_unbooked; /* used, but not while it was seen running */
     Sample now, held; /* of this pass; of the passes before, while it did not move */
 
+    uintptr_t idle_instr[IDLE_PLACES]; /* where it was last seen blocked, latest first */
     uintptr_t interp, gil;
     int64_t interp_id;
     PathStep *path;
@@ -83,6 +86,10 @@ void threads_free(Threads *threads);
 
 /* Copy the state of all threads, meet new ones, and move those that ended to `gone`. */
 void threads_find(Threads *threads);
+
+/* Copy the state of one of them anew. False: it is gone. */
+bool threads_refresh(Threads *threads, Thread *thread);
+
 void threads_forget_gone(Threads *threads);
 
 #endif

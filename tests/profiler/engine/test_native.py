@@ -160,7 +160,7 @@ def test_c_code_without_the_gil_is_running_and_a_lock_is_not():
     waiting = Counter(r.state for r in rows if r.thread == "waiter")
     assert set(waiting) == {State.IDLE}
     # One row stands for many passes, and for more than one only where a pass came late.
-    assert sum(waiting.values()) < 0.2 * len(at_work)
+    assert sum(waiting.values()) < len(at_work)
 
 
 def test_threads_that_fight_for_the_gil_wait_for_it():
