@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SOURCES := $(shell find profiler aggregator viewer -type f -not -path '*/__pycache__/*' -not -name '*.so')
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check check-c bench format clean
 
 # Two stamps: dependencies change rarely and take long, our own code is reinstalled in seconds.
 # Tests and checks see the installed package, not the folders: what is missing in it shows.
@@ -33,10 +33,20 @@ test: $(VENV)/.check
 check: $(VENV)/.check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(MAKE) --no-print-directory check-c
 	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p flamespan.profiler -p flamespan.aggregator -p flamespan.viewer
 	$(BIN)/lint-imports
 	@if command -v node >/dev/null; then for f in viewer/page/*.js; do node --check $$f || exit 1; done; \
 	  else echo "node is not here: the page's modules were not checked"; fi
+
+# Every C source on its own, warnings as errors, with each compiler that is here.
+check-c: $(VENV)/.check
+	@found=; for cc in gcc clang; do command -v $$cc >/dev/null || continue; found=1; \
+	  for f in profiler/engine/native/*.c; do \
+	    $$cc -std=c11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -fsyntax-only \
+	      -isystem $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))') $$f || exit 1; \
+	  done; done; \
+	[ "$$found" ] || echo "no C compiler is here: the C core was not checked"
 
 bench: $(VENV)/.check
 	for f in tests/bench/bench_*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done

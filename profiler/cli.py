@@ -37,6 +37,7 @@ def run_parser(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="share of a core that sampling may cost, as 0.01; 0: no limit",
     )
+    add("--c-calls", action="store_true", help="show C functions by name (Python 3.12 or later)")
     add("-q", "--quiet", action="store_true", help="do not say where the recording is")
     add("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="run a module")
     add("-c", dest="code", nargs=argparse.REMAINDER, metavar="CODE", help="run this text")
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         environment=args.environment,
         engine=args.engine,
         budget=args.budget,
+        c_calls=args.c_calls,
     )
     try:
         execute()

@@ -36,6 +36,7 @@ class Options:
     environment: str | None
     engine: str
     budget: float
+    c_calls: bool
     max_depth: tuple[int, int]
     limits: Limits
 
@@ -46,7 +47,9 @@ class Session:
     def __init__(self, options: Options, log: SpanLog, parent: Header | None = None) -> None:
         self.options = options
         self.log = log
-        self.engine, reason = engines.choose(options.engine, options.max_depth, options.budget)
+        self.engine, reason = engines.choose(
+            options.engine, options.max_depth, options.budget, c_calls=options.c_calls
+        )
         self.interval_ns = max(round(1e9 / options.rate_hz), self.engine.min_interval_ns)
         if parent is None:
             self.header = _header(options, self.interval_ns, self.engine, reason)

@@ -89,7 +89,7 @@ class Recorder:
         self._runner = threading.Thread(
             target=self._run, args=(self._stop_lock,), name="flamespan-recorder", daemon=True
         )
-        self._runner.start()
+        self._engine.start_hidden(self._runner)
 
     def pause(self) -> None:
         """End the thread; what was recorded stays for the next flush."""
@@ -119,8 +119,6 @@ class Recorder:
                 writer.abandon()
 
     def _run(self, stop_lock: _thread.LockType) -> None:
-        ident = _thread.get_ident()
-        self._engine.hide(ident)
         cpu_before = self._cpu_ns
         self._due_s = self._due_s or time.monotonic() + FLUSH_S
         while not stop_lock.acquire(timeout=max(0.0, self._due_s - time.monotonic())):
@@ -128,7 +126,7 @@ class Recorder:
             with self._lock:
                 self._flush()
                 self._cpu_ns = cpu_before + time.thread_time_ns()
-        self._engine.unhide(ident)
+        self._engine.unhide(_thread.get_ident())
 
     def _flush(self, *, last: bool = False) -> None:
         try:

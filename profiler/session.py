@@ -32,6 +32,7 @@ def start(
     environment: str | None = None,
     engine: str = "auto",
     budget: float | None = None,
+    c_calls: bool = False,
     max_depth: tuple[int, int] = MAX_DEPTH,
     max_file_bytes: int = Limits.max_bytes,
     max_file_age_s: float = Limits.max_age_s,
@@ -50,6 +51,8 @@ def start(
         budget: share of one core (of as many as the application uses) that sampling may cost;
             passes become rarer where it would cost more. 0: no limit. None: 1 % up to 100 Hz,
             and more in proportion for a higher rate. The native engine only.
+        c_calls: show the C function that a stack ends in, as ``time.sleep`` below the function
+            that called it. Python 3.12 or later, the native engine only.
         max_depth: frames kept of deep stacks, next to the leaf and next to the root.
         max_file_bytes: size at which a new file is begun.
         max_file_age_s: age in seconds at which a new file is begun; 0: none.
@@ -66,6 +69,7 @@ def start(
         environment=environment,
         engine=engine,
         budget=budget,
+        c_calls=c_calls,
         max_depth=max_depth,
         max_file_bytes=max_file_bytes,
         max_file_age_s=max_file_age_s,
@@ -101,6 +105,7 @@ class Profiler:
         environment: str | None = None,
         engine: str = "auto",
         budget: float | None = None,
+        c_calls: bool = False,
         max_depth: tuple[int, int] = MAX_DEPTH,
         max_file_bytes: int = Limits.max_bytes,
         max_file_age_s: float = Limits.max_age_s,
@@ -113,6 +118,7 @@ class Profiler:
             environment,
             engine,
             default_budget(rate_hz) if budget is None else budget,
+            c_calls,
             max_depth,
             Limits(max_file_bytes, max_file_age_s),
         )

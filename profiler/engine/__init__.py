@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 from typing import Protocol
 
 from flamespan.profiler.errors import UsageError
@@ -40,6 +41,10 @@ class Engine(Protocol):
         """Leave the thread with Python's ``ident`` out of the samples, it is one of ours."""
         ...
 
+    def start_hidden(self, thread: threading.Thread) -> None:
+        """Start one of our own threads, hidden from its first moment on."""
+        ...
+
     def unhide(self, ident: int) -> None:
         """The hidden thread is about to end: its ident may become another thread's."""
         ...
@@ -69,11 +74,16 @@ class Engine(Protocol):
 
 
 def choose(
-    name: str = "auto", max_depth: tuple[int, int] = MAX_DEPTH, budget: float = 0.0
+    name: str = "auto",
+    max_depth: tuple[int, int] = MAX_DEPTH,
+    budget: float = 0.0,
+    *,
+    c_calls: bool = False,
 ) -> tuple[Engine, str]:
     """The engine called ``name`` ("auto": the best one here), and why it is not a better one.
 
-    ``budget`` is the share of one core that sampling may cost (0: no limit).
+    ``budget`` is the share of one core that sampling may cost (0: no limit); ``c_calls`` asks for
+    the names of C functions. Only the native engine knows either.
     Raises UsageError for a name there is no engine of, and where "native" cannot work here.
     """
     if name not in ("auto", "native", "python"):
@@ -86,7 +96,8 @@ def choose(
         if not trouble:
             from flamespan.profiler.engine.native import NativeEngine  # noqa: PLC0415
 
-            return NativeEngine(max_depth, budget), reason if name == "native" else "proven here"
+            engine = NativeEngine(max_depth, budget, c_calls=c_calls)
+            return engine, reason if name == "native" else "proven here"
         if name == "native":
             raise UsageError(f"the native engine cannot work here: {trouble}")
         reason = trouble

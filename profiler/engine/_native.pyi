@@ -1,6 +1,7 @@
 """The C core's contract; ``native/*.c`` keep it. ``native.py`` is its only user."""
 
 from contextvars import ContextVar
+from types import CodeType
 from typing import Any
 
 class SpanCore:
@@ -36,6 +37,12 @@ class Sampler:
     def start(self, interval_ns: int, /) -> None: ...
     def stop(self) -> None: ...
     def hide(self, ident: int, hidden: bool, /) -> None: ...
+    def hold_new(self, hold: bool, /) -> None:
+        """Do not look at threads that are new, until further notice."""
+
+    def note_c_call(self, code: CodeType, unit: int, name: str, /) -> None:
+        """Instruction ``unit`` of ``code`` calls the C function ``name``."""
+
     def drain(
         self, restart: bool, /
     ) -> tuple[

@@ -7,6 +7,7 @@ of bytes into arrays once a second.
 from __future__ import annotations
 
 import _thread
+import os
 import struct
 import threading
 import time
@@ -14,6 +15,7 @@ from array import array
 
 from flamespan.profiler import active, launch
 from flamespan.profiler.engine import CONTEXT_RULE, _native
+from flamespan.profiler.engine.ccalls import CallNames
 from flamespan.profiler.model import Batch, Definitions, Function, Samples, Stats, Thread
 
 TICK_NS = 1000
@@ -26,6 +28,12 @@ MAX_STACKS = 200_000
 
 NAMES_EVERY_S = 0.02
 """New threads are given their names at most this often: it takes the GIL."""
+
+STARTERS = tuple(
+    os.path.join(os.path.dirname(launch.OURS), name)
+    for name in ("launch.py", "cli.py", "__main__.py")
+)
+"""Files of ``flamespan run``: their frames at the root of a stack are not the program's."""
 
 _WORD = struct.Struct("=I")
 _LINE = struct.Struct("=i")
@@ -51,6 +59,7 @@ class NativeEngine:
         max_stacks: int = MAX_STACKS,
         *,
         may_drop_files: bool = True,
+        c_calls: bool = False,
     ) -> None:
         self._core = _native.Sampler(
             max_depth[0],
@@ -58,11 +67,12 @@ class NativeEngine:
             max_samples,
             MAX_PASSES,
             budget,
-            launch.OURS,
+            "\n".join(STARTERS),
             "\n".join(launch.MACHINERY),
             active.ACTIVE,
             may_drop_files,
         )
+        self._calls = CallNames(self._core.note_c_call) if c_calls else None
         self._max_stacks = max_stacks
         self._rows: dict[int, Thread] = {}
         self._new_rows: list[Thread] = []
@@ -81,6 +91,15 @@ class NativeEngine:
         """Leave the thread with Python's ``ident`` out of the samples."""
         self._core.hide(ident, True)
 
+    def start_hidden(self, thread: threading.Thread) -> None:
+        """Start one of our own threads; meanwhile new threads are not looked at."""
+        self._core.hold_new(True)
+        try:
+            thread.start()
+            self.hide(thread.ident or 0)
+        finally:
+            self._core.hold_new(False)
+
     def unhide(self, ident: int) -> None:
         """The thread is about to end: its ident may become another thread's."""
         self._core.hide(ident, False)
@@ -95,6 +114,8 @@ class NativeEngine:
         if not self._cpu_at_start_ns:
             self._cpu_at_start_ns = time.process_time_ns()
         self._core.start(interval_ns)
+        if self._calls is not None:
+            self._calls.start()
         self._naming_stop = _thread.allocate_lock()
         self._naming_stop.acquire()
         self._naming = threading.Thread(
@@ -103,7 +124,7 @@ class NativeEngine:
             name="flamespan-names",
             daemon=True,
         )
-        self._naming.start()
+        self.start_hidden(self._naming)
 
     def stop(self) -> None:
         """End the sampler thread; returns when it is gone."""
@@ -111,6 +132,8 @@ class NativeEngine:
             naming, self._naming = self._naming, None
             if naming is None:
                 return
+            if self._calls is not None:
+                self._calls.stop()
             self._naming_stop.release()
             self._core.stop()
             if naming is not threading.current_thread():
@@ -139,13 +162,11 @@ class NativeEngine:
 
     def _name_threads(self, stop_lock: _thread.LockType) -> None:
         """Give new threads their names while they live."""
-        ident = _thread.get_ident()
-        self.hide(ident)
         while not stop_lock.acquire(timeout=NAMES_EVERY_S):
             if self._core.wait_births(60.0):
                 with self._lock:
                     self._name_new()
-        self.unhide(ident)
+        self.unhide(_thread.get_ident())
 
     def _name_new(self) -> None:
         for index, ident, native_id, interpreter in self._core.births():

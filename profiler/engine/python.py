@@ -87,6 +87,12 @@ class PythonEngine:
         """Leave the thread with Python's ``ident`` out of the samples."""
         self._hidden.add(ident)
 
+    def start_hidden(self, thread: threading.Thread) -> None:
+        """Start one of our own threads; passes wait until it is hidden."""
+        with self._lock:
+            thread.start()
+            self.hide(thread.ident or 0)
+
     def unhide(self, ident: int) -> None:
         """The thread is about to end: its ident may become another thread's."""
         self._hidden.discard(ident)

@@ -73,6 +73,8 @@ static uint64_t print_of(const Layout *l, const uint8_t *head) {
     return hash;
 }
 
+uint64_t codes_print(const Layout *l, const void *code) { return print_of(l, code); }
+
 static bool plausible(const Layout *l, const uint8_t *head) {
     int64_t units = i64_at(head, l->code_units);
     return word_at(head, l->ob_type) == l->code_type && units > 0 && units < 1 << 28;

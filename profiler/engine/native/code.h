@@ -60,6 +60,9 @@ Code *codes_known(Codes *codes, uintptr_t addr);
  * remembered (or are new); those whose `serial` is 0 cannot be read. */
 int codes_check(Codes *codes, const uintptr_t *addrs, int count);
 
+/* The fingerprint of a code object that lives, read in place. Needs the GIL. */
+uint64_t codes_print(const Layout *layout, const void *code);
+
 /* The frame number of instruction `unit` of `code`; 0: memory ran out. */
 uint32_t codes_place(Codes *codes, Code *code, int32_t unit);
 

@@ -105,6 +105,29 @@ static PyObject *hide(SamplerObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static PyObject *hold_new(SamplerObject *self, PyObject *given) {
+    int hold = PyObject_IsTrue(given);
+    if (hold < 0) return NULL;
+    pthread_mutex_lock(&self->sampler->lock); /* with the GIL: a pass is short */
+    self->sampler->hold_new = hold;
+    pthread_mutex_unlock(&self->sampler->lock);
+    Py_RETURN_NONE;
+}
+
+static PyObject *note_c_call(SamplerObject *self, PyObject *args) {
+    PyObject *code;
+    int unit;
+    const char *name;
+    Py_ssize_t length;
+    if (!PyArg_ParseTuple(args, "O!is#", &PyCode_Type, &code, &unit, &name, &length)) return NULL;
+    Sampler *s = self->sampler;
+    uint64_t print = codes_print(&s->layout, code);
+    pthread_mutex_lock(&s->lock); /* with the GIL: a pass is short, and never waits for it */
+    ccalls_note(&s->ccalls, (uintptr_t)code, unit, print, name, (uint32_t)length);
+    pthread_mutex_unlock(&s->lock);
+    Py_RETURN_NONE;
+}
+
 static PyObject *bytes_of(const void *at, size_t size) {
     return PyBytes_FromStringAndSize(size ? at : NULL, (Py_ssize_t)size);
 }
@@ -242,6 +265,8 @@ static PyMethodDef sampler_methods[] = {
     {"start", (PyCFunction)start, METH_O, "Begin to sample."},
     {"stop", (PyCFunction)stop, METH_NOARGS, "End the sampler thread."},
     {"hide", (PyCFunction)hide, METH_VARARGS, "Leave a thread out, or no longer."},
+    {"hold_new", (PyCFunction)hold_new, METH_O, "Do not look at new threads for a while."},
+    {"note_c_call", (PyCFunction)note_c_call, METH_VARARGS, "What a call leads to."},
     {"drain", (PyCFunction)drain, METH_O, "Definitions and samples since the last drain."},
     {"wait_births", (PyCFunction)wait_births, METH_O, "Wait for threads that were not told."},
     {"births", (PyCFunction)births, METH_NOARGS, "Take the threads that were not told."},

@@ -73,6 +73,16 @@ static PathStep *path_of(Thread *thread, int length) {
     return path;
 }
 
+/* If the leaf stands in a call into C whose name is known, that is the leaf. */
+static uint32_t with_c_call(Sampler *s, const Walk *walk, Code **codes, uint32_t stack) {
+    if (!walk->count || !codes[0]) return stack;
+    const Code *code = codes[0];
+    const CCall *call = ccalls_find(&s->ccalls, code->addr, walk->frames[0].unit, code->print);
+    if (!call) return stack;
+    uint32_t function = names_function(&s->names, call->name, call->length, "<built-in>", 10, 0);
+    return names_stack(&s->names, stack, names_frame(&s->names, function, 0));
+}
+
 /* Number the stack, root first. As long as it is the one of the look before, so are its numbers. */
 static uint32_t number_stack(Sampler *s, Thread *thread, uint32_t under) {
     const Walk *walk = &s->walker.walk;
@@ -96,7 +106,7 @@ static uint32_t number_stack(Sampler *s, Thread *thread, uint32_t under) {
         path[depth++] = step;
     }
     thread->path_len = walk->omitted || under ? 0 : depth;
-    return stack;
+    return with_c_call(s, walk, codes, stack);
 }
 
 /* Walk the thread's stack. False: it has none, or is gone. */
@@ -244,6 +254,7 @@ static void look_at(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked
     bool is_new = thread->cpu_ns < 0;
     thread->now_valid = false;
     if (!thread->native_id || !thread->frame || is_hidden(s, thread->ident)) return;
+    if (is_new && s->hold_new) return;
     if (!examine(s, thread, gap_ns, parked, &look)) return;
     if (just_woke(thread, &look) && !examine_later(s, thread, gap_ns, &look)) return;
     *used += look.used_ns;

@@ -61,6 +61,7 @@ void sampler_free(Sampler *s) {
     codes_free(&s->codes);
     walker_free(&s->walker);
     threads_free(&s->threads);
+    ccalls_free(&s->ccalls);
     samples_free(&s->samples);
     samples_free(&s->spare);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "ccalls.h"
 #include "code.h"
 #include "context.h"
 #include "layout.h"
@@ -42,10 +43,12 @@ typedef struct {
     Codes codes;
     Walker walker;
     Threads threads;
+    CCalls ccalls;
     Samples samples, spare; /* filled by the sampler; handed over by the drain before */
     Counters counters;
     uint64_t hidden[HIDDEN_MAX];
     int hidden_count;
+    bool hold_new; /* threads that are new are not looked at */
 
     int64_t asked_ticks, interval_ticks; /* asked, and as stretched by the budget */
     int64_t before;                      /* ticks of the pass before; 0: none yet */

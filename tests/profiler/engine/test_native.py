@@ -359,3 +359,24 @@ def test_a_span_among_many_variables(tmp_path):
     )
     assert seen[None] <= 1
     assert {name for name in seen if name} == {f"crowd of {n}" for n in (0, 5, 40, 3000)}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring came with 3.12")
+def test_c_functions_by_name_if_asked_for():
+    def main():
+        zlib.compress(bytes(range(256)) * 40_000, 6)
+        sorted([(i * 7919) % 1_000_003 + 0.5 for i in range(400_000)])
+        ", ".join(map(str, range(300_000)))
+
+    with sampled(c_calls=True) as rows:
+        main()
+    seen = {r.stack[-1] for r in rows if len(r.stack) > 1 and r.stack[-2].endswith("main")}
+    assert {"zlib.compress", "sorted", "str.join"} <= seen
+    assert all(r.lines[-1] == 0 for r in rows if r.stack[-1] == "sorted")
+    assert sys.monitoring.get_tool(3) is None
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="works there")
+def test_c_functions_by_name_need_a_newer_python():
+    with pytest.raises(UsageError, match=r"needs Python 3\.12"):
+        NativeEngine((200, 56), c_calls=True)
