@@ -65,12 +65,11 @@ static uint64_t print_of(const Layout *l, const uint8_t *head) {
     uint64_t hash = word_at(head, l->code_units);
     hash = mix_in(hash, word_at(head, l->code_consts));
     hash = mix_in(hash, word_at(head, l->code_names));
+    hash = mix_in(hash, (uint64_t)u32_at(head, l->code_firstline) << 32 | u32_at(head, l->code_flags));
+    if (l->code_version) return mix_in(hash, u32_at(head, l->code_version));
     hash = mix_in(hash, word_at(head, l->code_filename));
     hash = mix_in(hash, word_at(head, l->code_qualname));
-    hash = mix_in(hash, word_at(head, l->code_linetable));
-    hash = mix_in(hash, (uint64_t)u32_at(head, l->code_firstline) << 32 | u32_at(head, l->code_flags));
-    if (l->code_version) hash = mix_in(hash, u32_at(head, l->code_version));
-    return hash;
+    return mix_in(hash, word_at(head, l->code_linetable));
 }
 
 uint64_t codes_print(const Layout *l, const void *code) { return print_of(l, code); }
@@ -156,7 +155,9 @@ static bool check_one(Codes *codes, Code *code, const uint8_t *head, const uint8
     if (same && !l->code_version)
         same = name_hash && i64_at(name_hash, 0) == code->name_hash;
     if (same) return true;
-    learn(codes, code, head);
+    uint8_t whole[SLICE_MAX];
+    code->serial = 0;
+    if (memory_read(codes->memory, code->addr, whole, l->code_slice)) learn(codes, code, whole);
     return false;
 }
 
@@ -166,23 +167,22 @@ static int check_some(Codes *codes, Code **rows, int count) {
     int changed = 0;
     for (int i = 0; i < count; i++) {
         Code *code = rows[i];
-        pieces[2 * i] = (Piece){.addr = code->addr, .len = l->code_slice};
+        pieces[2 * i] = (Piece){.addr = code->addr, .len = l->code_check};
         bool need = !l->code_version && code->serial;
         pieces[2 * i + 1] = (Piece){.addr = code->qualname + l->text_hash, .len = need ? 8 : 0};
     }
     memory_gather(codes->memory, pieces, 2 * count);
     for (int i = 0; i < count; i++) {
-        uint8_t head[SLICE_MAX]; /* learning reads through the same buffer */
-        const Piece *name = &pieces[2 * i + 1];
+        const Piece *head = &pieces[2 * i], *name = &pieces[2 * i + 1];
         rows[i]->checked = codes->walk;
-        if (!pieces[2 * i].ok) {
+        if (!head->ok) {
             rows[i]->serial = 0;
             changed++;
             continue;
         }
-        memcpy(head, piece_bytes(codes->memory, &pieces[2 * i]), l->code_slice);
-        bool has = name->len && name->ok;
-        changed += !check_one(codes, rows[i], head, has ? piece_bytes(codes->memory, name) : NULL);
+        /* Learning reads through another part of the buffer: these copies stay. */
+        const uint8_t *hash = name->len && name->ok ? piece_bytes(codes->memory, name) : NULL;
+        changed += !check_one(codes, rows[i], piece_bytes(codes->memory, head), hash);
     }
     return changed;
 }

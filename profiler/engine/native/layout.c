@@ -269,6 +269,8 @@ const char *layout_find(Layout *layout) {
 #endif
     find_parts(layout);
     layout->code_slice = layout->code_bytes;
+    uint32_t last = layout->code_version ? layout->code_version : layout->code_linetable;
+    layout->code_check = last + (uint32_t)sizeof(void *);
     return NULL;
 }
 

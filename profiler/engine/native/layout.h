@@ -65,6 +65,7 @@ typedef struct {
 
     uintptr_t code_type;
     uint32_t code_slice; /* bytes to copy of a code object, from offset 0 */
+    uint32_t code_check; /* of them, what tells it from another at the same address */
     uint32_t code_units, code_consts, code_names, code_flags, code_firstline;
     uint32_t code_framesize;           /* int: words of a frame; 3.11: 0, add the next two */
     uint32_t code_nlocalsplus, code_stacksize;

@@ -13,6 +13,7 @@ enum {
     SUSPENDED_INTERVALS = 10,
     SUSPENDED_CPU_SHARE = 10,
     CLOCKS_A_PASS = 16,  /* CPU clocks of parked threads read in one pass */
+    STATE_FILES_MAX = 128,
     LEFT_OVER_GAPS = 4,
     WAKING_NS = 20000,   /* from being woken to running code again */
     WAKE_UP_NS = 60000,  /* CPU that waiting for the GIL costs by itself: it wakes every 5 ms */
@@ -156,14 +157,24 @@ static bool is_on_cpu(const Thread *thread, const Look *look) {
     return look->has_clock && look->used_ns && clock_thread_ns(thread->native_id) > thread->cpu_ns;
 }
 
-static State state_of(const Thread *thread, bool moved, int64_t used_ns, bool on_cpu) {
+/* Files stay open only where the sampler thread has a table of descriptors of its own. */
+static State ask_kernel(Sampler *s, Thread *thread) {
+    bool keep = s->memory.way == MEMORY_WRITE_FILE &&
+                (thread->state_file >= 0 || s->state_files < STATE_FILES_MAX);
+    int before = thread->state_file, *file = keep ? &thread->state_file : NULL;
+    State state = state_from_kernel(thread->native_id, file, thread->gil, s->layout.gil_size);
+    s->state_files += (thread->state_file >= 0) - (before >= 0);
+    return state;
+}
+
+static State state_of(Sampler *s, Thread *thread, bool moved, int64_t used_ns, bool on_cpu) {
     if (thread->holds_gil) return thread->collecting ? STATE_GC : STATE_RUNNING;
     if (thread->shadowed) return STATE_IDLE;
     if (thread->wants_gil) return STATE_GIL_WAIT;
     bool blocked = thread->last_state == STATE_IDLE || thread->last_state == STATE_GIL_WAIT;
     if (!used_ns && !moved && blocked) return (State)thread->last_state;
     if (on_cpu) return STATE_RUNNING; /* in C, without the GIL */
-    return state_from_kernel(thread->native_id, thread->gil, 256);
+    return ask_kernel(s, thread);
 }
 
 /* CPU time to book to a sample: what the thread used and no sample has yet, as much as fits the
@@ -213,7 +224,7 @@ static bool examine(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked
     }
     if ((look->moved || look->used_ns) && !look_deep(s, thread)) return false;
     look->on_cpu = !thread->holds_gil && is_on_cpu(thread, look);
-    look->state = state_of(thread, look->moved, look->used_ns, look->on_cpu);
+    look->state = state_of(s, thread, look->moved, look->used_ns, look->on_cpu);
     if (!look->has_clock && !thread->holds_gil) look->state = STATE_UNKNOWN;
     return true;
 }
@@ -296,7 +307,12 @@ static bool merges(const Sample *held, const Sample *now) {
 }
 
 static void release_moved(Sampler *s, int64_t charged, uint8_t flags) {
-    for (int i = 0; i < s->threads.gone_count; i++) release(s, s->threads.gone[i]);
+    for (int i = 0; i < s->threads.gone_count; i++) {
+        Thread *gone = s->threads.gone[i];
+        release(s, gone);
+        s->state_files -= gone->state_file >= 0;
+        state_close(&gone->state_file);
+    }
     for (int i = 0; i < s->threads.count; i++) {
         Thread *thread = s->threads.rows[i];
         if (!thread->now_valid) {
@@ -331,6 +347,13 @@ static void hold_all(Sampler *s) {
 static void find_threads(Sampler *s) {
     threads_find(&s->threads);
     if (s->threads.birth_count) pthread_cond_broadcast(&s->news);
+}
+
+void pass_resume(Sampler *s) {
+    s->before = clock_now_ns() / TICK_NS;
+    s->state_files = 0; /* those of the sampler thread before went with it */
+    for (int i = 0; i < s->threads.count; i++) s->threads.rows[i]->state_file = -1;
+    for (int i = 0; i < s->threads.gone_count; i++) s->threads.gone[i]->state_file = -1;
 }
 
 void pass_first(Sampler *s) {

@@ -153,7 +153,7 @@ static void *run(void *given) {
     s->failed = !memory_open(&s->memory, s->options.may_drop_files);
     if (!s->failed) {
         if (!s->before) pass_first(s);
-        else s->before = clock_now_ns() / TICK_NS;
+        else pass_resume(s);
     }
     s->ready = true;
     pthread_cond_broadcast(&s->news);

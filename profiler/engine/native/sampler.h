@@ -58,6 +58,7 @@ typedef struct {
     double pass_cost_ns;                 /* moving mean, waking up included */
     double app_cores;                    /* cores the application uses, decaying slowly */
     uint64_t random;
+    int state_files; /* open now */
     uint32_t clock_turn; /* whose CPU clock is read next, of those that have long not run */
 
     pthread_mutex_t lock; /* held by a pass, by a drain, and by nobody else */
@@ -78,6 +79,7 @@ void sampler_hide(Sampler *sampler, uint64_t ident, bool hide);
 
 /* In pass.c, with the lock held. */
 void pass_first(Sampler *sampler);
+void pass_resume(Sampler *sampler); /* in another thread than before */
 void pass_take(Sampler *sampler);
 void pass_flush(Sampler *sampler); /* what is held back of the pass before */
 void pass_restart(Sampler *sampler); /* all numbers begin anew */

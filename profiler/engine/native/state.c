@@ -16,13 +16,25 @@ static bool is_futex(long number) {
     return number == SYS_futex || number == 449 /* futex_waitv */ || number == 455 /* futex_wait */;
 }
 
-State state_from_kernel(uint64_t tid, uintptr_t gil, uint32_t gil_size) {
-    char path[64], line[160];
+static int open_file(uint64_t tid) {
+    char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%llu/syscall", (unsigned long long)tid);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return STATE_UNKNOWN;
-    ssize_t got = read(file, line, sizeof line - 1);
-    close(file);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void state_close(int *file) {
+    if (*file >= 0) close(*file);
+    *file = -1;
+}
+
+State state_from_kernel(uint64_t tid, int *file, uintptr_t gil, uint32_t gil_size) {
+    char line[160];
+    int opened = -1;
+    if (!file) file = &opened;
+    if (*file < 0) *file = open_file(tid);
+    if (*file < 0) return STATE_UNKNOWN;
+    ssize_t got = pread(*file, line, sizeof line - 1, 0);
+    if (file == &opened || got <= 0) state_close(file);
     if (got <= 0) return STATE_UNKNOWN;
     line[got] = 0;
     if (strncmp(line, "running", 7) == 0) return STATE_RUNNING;
@@ -36,9 +48,11 @@ State state_from_kernel(uint64_t tid, uintptr_t gil, uint32_t gil_size) {
 
 #else
 
-State state_from_kernel(uint64_t tid, uintptr_t gil, uint32_t gil_size) {
-    (void)tid, (void)gil, (void)gil_size;
+State state_from_kernel(uint64_t tid, int *file, uintptr_t gil, uint32_t gil_size) {
+    (void)tid, (void)file, (void)gil, (void)gil_size;
     return STATE_UNKNOWN;
 }
+
+void state_close(int *file) { *file = -1; }
 
 #endif

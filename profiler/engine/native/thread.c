@@ -166,7 +166,7 @@ static void identify(Threads *t, Thread *thread, uint64_t ident, uint64_t native
                      int64_t interp_id) {
     if (thread->ident == ident && thread->native_id == native_id) return;
     Thread fresh = {.tstate = thread->tstate, .ident = ident, .native_id = native_id,
-                    .index = t->next_index++, .cpu_ns = -1};
+                    .index = t->next_index++, .cpu_ns = -1, .state_file = -1};
     Thread *former = thread->ident == NO_IDENT ? NULL : malloc(sizeof *former);
     if (former) {
         *former = *thread;
@@ -229,6 +229,7 @@ static bool follow_list(Threads *t, const Interp *interp, uintptr_t at, uintptr_
             if (!thread) return false;
             thread->tstate = at;
             thread->cpu_ns = -1;
+            thread->state_file = -1;
             thread->ident = NO_IDENT; /* identify() makes it new */
             t->rows[t->count + (*fresh)++] = thread;
         }

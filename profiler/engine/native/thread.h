@@ -39,6 +39,7 @@ typedef struct {
     Sample now, held; /* of this pass; of the passes before, while it did not move */
 
     uintptr_t idle_instr[IDLE_PLACES]; /* where it was last seen blocked, latest first */
+    int state_file; /* see state.h; -1: none */
     uintptr_t interp, gil;
     int64_t interp_id;
     PathStep *path;

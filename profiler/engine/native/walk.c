@@ -8,7 +8,7 @@
 enum {
     PAGE = 4096,
     OVERLAP = 768,
-    SLACK = 2048,   /* bytes beyond the top of the data stack: it may have grown meanwhile */
+    SLACK = 512,    /* bytes beyond the top of the data stack: it may have grown meanwhile */
     CLIMB_MAX = 64, /* frames that may have been called while the stack was copied */
     CHUNK_MAX = 1 << 20,
     CHUNK_BYTES = 16 << 10, /* usual size of a chunk */

@@ -1,0 +1,233 @@
+"""Runs CPython's own tests without and with the profiler, and says which pass only without it.
+
+    python tests/bench/cpython_suite.py [--python PATH] [--site FOLDER] [--engine native]
+                                        [--rate 1000] [--tests test_gc,test_threading]
+
+Each test module runs in a process of its own, first without, then with a recording that begins
+before anything of it is imported. The processes that tests start are not recorded, forked ones
+are. What fails with the profiler only is tried once more each way: the tests of threads and time
+fail now and then on a busy machine all by themselves.
+
+``--site`` is a folder that holds flamespan, for an interpreter that has none installed. The
+interpreter has to have the ``test`` package, which many distributions leave out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TESTS = (
+    "test_asyncio",
+    "test_threading",
+    "test_generators",
+    "test_coroutines",
+    "test_gc",
+    "test_fork1",
+    "test_subprocess",
+    "test_concurrent_futures",
+    "test_sys_settrace",
+    "test_monitoring",
+    "test_exceptions",
+    "test_contextlib_async",
+)
+
+SITECUSTOMIZE = '''
+"""Starts a recording in the process that runs regrtest, when asked to."""
+import os, sys
+
+def begin():
+    # Taken out, so that only this process is recorded and not those that tests start.
+    asked = os.environ.pop("FLAMESPAN_SUITE", "")
+    words = sys.orig_argv
+    if asked and any(words[n : n + 2] == ["-m", "test"] for n in range(len(words))):
+        from flamespan import profiler
+        folder, rate, engine = asked.split("|")
+        profiler.start(folder, float(rate), engine=engine)
+
+begin()
+'''
+
+_FAILED = re.compile(r"^(?:FAIL|ERROR): (.+)$", re.MULTILINE)
+_RESULT = re.compile(r"^Result: (.+)$|^(?:== )?Tests result: (.+)$", re.MULTILINE)
+# What makes two runs of the same subtest look different.
+_VARIES = re.compile(r"0x[0-9a-f]+|/tmp/\S+|\d+\.\d+")
+
+
+@dataclass
+class Run:
+    """How a test module ended. ``failed`` names its failed tests."""
+
+    ok: bool
+    how: str
+    seconds: float
+    failed: set[str] = field(default_factory=set)
+    tail: str = ""
+    recorded: int = 0
+
+
+@dataclass
+class Suite:
+    """What to run, with what."""
+
+    python: str
+    folder: str
+    site: str | None
+    asked: tuple[float, str]
+    timeout: float
+
+    def environment(self, profiles: str | None) -> dict[str, str]:
+        """The same for both sides but for one variable."""
+        found = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, (self.folder, self.site)))
+        if profiles is not None:
+            rate, engine = self.asked
+            found["FLAMESPAN_SUITE"] = f"{profiles}|{rate}|{engine}"
+        return found
+
+    def run(self, test: str, *, profiled: bool) -> Run:
+        """Run one test module; a hang is cut off after the timeout and told."""
+        with tempfile.TemporaryDirectory() as profiles:
+            command = [self.python, "-m", "test", "-v", f"--timeout={self.timeout:.0f}", test]
+            began = time.monotonic()
+            try:
+                done = subprocess.run(
+                    command,
+                    env=self.environment(profiles if profiled else None),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    timeout=self.timeout + 30,
+                    check=False,
+                )
+                output, code = done.stdout.decode(errors="replace"), done.returncode
+            except subprocess.TimeoutExpired as error:
+                output, code = (error.stdout or b"").decode(errors="replace"), None
+            size = sum(path.stat().st_size for path in Path(profiles).glob("*.fspan"))
+        return judge(output, code, time.monotonic() - began, size)
+
+
+def judge(output: str, code: int | None, seconds: float, recorded: int) -> Run:
+    """Read regrtest's output and exit code."""
+    results = [first or second for first, second in _RESULT.findall(output)]
+    if code is None:
+        how = "did not end in time"
+    elif code < 0:
+        how = f"was ended by signal {-code}"
+    else:
+        how = results[-1].strip() if results else f"exit code {code}"
+    failed = {_VARIES.sub("…", name) for name in _FAILED.findall(output)}
+    tail = "\n".join(output.splitlines()[-25:])
+    return Run(code == 0, how, seconds, failed, tail, recorded)
+
+
+def ask(suite: Suite, code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [suite.python, "-c", code],
+        env=suite.environment(None),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def ready(suite: Suite) -> str:
+    """Why nothing can be run with that interpreter; "" if it can."""
+    if ask(suite, "import test.libregrtest, test.support").returncode:
+        return f"{suite.python} has no test package (test.libregrtest)"
+    found = ask(suite, "from flamespan import profiler; profiler.start")
+    if found.returncode:
+        return f"{suite.python} cannot import flamespan: give --site\n{found.stderr}"
+    return ""
+
+
+def is_there(suite: Suite, test: str) -> bool:
+    looked = ask(suite, f"import importlib.util as u; assert u.find_spec('test.{test}')")
+    return looked.returncode == 0
+
+
+def compare(suite: Suite, test: str) -> str:
+    """Run a test both ways and print what came of it; what is the profiler's doing, or ""."""
+    without = suite.run(test, profiled=False)
+    with_it = suite.run(test, profiled=True)
+    print(
+        f"{test:24} without: {without.how} ({without.seconds:.0f} s);"
+        f" with: {with_it.how} ({with_it.seconds:.0f} s), {with_it.recorded} bytes recorded",
+        flush=True,
+    )
+    if not without.ok:
+        print(f"    fails without it too: {told(without)}", flush=True)
+    if not with_it.recorded:
+        return f"{test}: nothing was recorded\n{with_it.tail}"
+    new = with_it.failed - without.failed
+    if with_it.ok or (not without.ok and without.how == with_it.how and not new):
+        return ""
+    return try_again(suite, test, without, with_it)
+
+
+def try_again(suite: Suite, test: str, without: Run, with_it: Run) -> str:
+    """A second pair: what failed with the profiler both times, and never without it."""
+    again, plain = suite.run(test, profiled=True), suite.run(test, profiled=False)
+    unsteady = without.failed | plain.failed
+    new = (with_it.failed & again.failed) - unsteady
+    told_new = ", ".join(sorted(new)) or with_it.how
+    whole = not with_it.failed and not with_it.ok and not again.ok and without.ok and plain.ok
+    if new or whole:
+        print(f"    fails with it only: {told_new}\n{with_it.tail}", flush=True)
+        return f"{test}: {told_new}"
+    print(
+        f"    failed with it, but not each time, or without it as well: {told(with_it)};"
+        f" then with: {told(again)}; then without: {told(plain)}",
+        flush=True,
+    )
+    return ""
+
+
+def told(run: Run) -> str:
+    return f"{run.how} [{', '.join(sorted(run.failed))}]" if run.failed else run.how
+
+
+def main() -> int:
+    """Run all tests that this version has."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--site", help="folder to import flamespan from")
+    parser.add_argument("--engine", default="native")
+    parser.add_argument("--rate", type=float, default=1000.0)
+    parser.add_argument("--tests", default=",".join(TESTS))
+    parser.add_argument("--timeout", type=float, default=900.0, help="seconds for one module")
+    options = parser.parse_args()
+    broken: list[str] = []
+    site = os.path.abspath(options.site) if options.site else None
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "sitecustomize.py").write_text(SITECUSTOMIZE)
+        asked = (options.rate, options.engine)
+        suite = Suite(options.python, folder, site, asked, options.timeout)
+        trouble = ready(suite)
+        if trouble:
+            print(trouble)
+            return 2
+        print(ask(suite, "import sys; print('Python', sys.version)").stdout.strip(), flush=True)
+        tests = options.tests.split(",")
+        absent = [test for test in tests if not is_there(suite, test)]
+        if absent:
+            print(f"not there in this Python, left out: {', '.join(absent)}", flush=True)
+        if len(absent) == len(tests):
+            print("none of the tests is there: nothing tried (Debian has them in a package apart)")
+            return 2
+        for test in tests:
+            if test not in absent:
+                broken += filter(None, [compare(suite, test)])
+    print("\n".join(f"BROKEN: {what}" for what in broken) or "nothing fails because of flamespan")
+    return bool(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
