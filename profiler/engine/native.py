@@ -7,6 +7,7 @@ of bytes into arrays once a second.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import struct
 import threading
@@ -28,6 +29,9 @@ MAX_STACKS = 200_000
 
 NAMES_EVERY_S = 0.02
 """New threads are given their names at most this often: it takes the GIL."""
+
+NAMELESS = "thread "
+NAMING_TRIES = 25
 
 STARTERS = tuple(
     os.path.join(os.path.dirname(launch.OURS), name)
@@ -76,6 +80,7 @@ class NativeEngine:
         self._max_stacks = max_stacks
         self._rows: dict[int, Thread] = {}
         self._new_rows: list[Thread] = []
+        self._unnamed: dict[int, int] = {}
         self._lock = _thread.allocate_lock()  # rows and new rows
         self._life = _thread.allocate_lock()  # start and stop
         self._naming: threading.Thread | None = None
@@ -163,15 +168,31 @@ class NativeEngine:
     def _name_threads(self, stop_lock: _thread.LockType) -> None:
         """Give new threads their names while they live."""
         while not stop_lock.acquire(timeout=NAMES_EVERY_S):
-            if self._core.wait_births(60.0):
+            if self._unnamed or self._core.wait_births(60.0):
                 with self._lock:
+                    self._name_again()
                     self._name_new()
         self.unhide(_thread.get_ident())
 
     def _name_new(self) -> None:
         for index, ident, native_id, interpreter in self._core.births():
-            row = self._rows[index] = _row(index, ident, native_id, interpreter, "")
+            row = self._rows[index] = _row(index, ident, native_id, interpreter)
             self._new_rows.append(row)
+            if row.name.startswith(NAMELESS) and not interpreter:
+                self._unnamed[index] = 0
+
+    def _name_again(self) -> None:
+        """A thread may be seen before ``threading`` knows it: ask once more, a few times."""
+        for index, times in list(self._unnamed.items()):
+            old = self._rows.get(index)
+            row = None if old is None else _row(index, old.ident, old.native_id, 0)
+            if row is not None and not row.name.startswith(NAMELESS):
+                self._rows[index] = row
+                self._new_rows.append(row)
+            elif times < NAMING_TRIES and row is not None:
+                self._unnamed[index] = times + 1
+                continue
+            del self._unnamed[index]
 
     def _renamed(self) -> list[Thread]:
         """Rows of threads that have another name than they were told with."""
@@ -187,12 +208,13 @@ class NativeEngine:
         return found
 
 
-def _row(index: int, ident: int, native_id: int, interpreter: int, name: str) -> Thread:
+def _row(index: int, ident: int, native_id: int, interpreter: int) -> Thread:
     thread = threading._active.get(ident)  # type: ignore[attr-defined]
     is_main = ident == threading.main_thread().ident and not interpreter
-    if thread is not None and thread.native_id in (None, native_id):
-        name = thread.name
-    name = name or f"thread {ident}"
+    name = f"{NAMELESS}{ident}"
+    with contextlib.suppress(Exception):  # a thread class may do anything with its attributes
+        if thread is not None and thread.native_id in (None, native_id):
+            name = thread.name
     if interpreter:
         name = f"{name} (interpreter {interpreter})"
     return Thread(index, ident, native_id, name, is_main)
