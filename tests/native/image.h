@@ -44,7 +44,7 @@ static uint32_t pick(Choices *c, uint32_t below) {
 }
 
 enum {
-    IMAGE_BYTES = 1 << 19,
+    IMAGE_BYTES = 1 << 20,
     IMAGE_TAIL = 20 << 10, /* readable behind the last object, as memory mostly is */
     FIELDS_MAX = 1 << 13,
     CHANGES_MAX = 16
@@ -88,10 +88,10 @@ static void image_init(Image *m) {
     image_clear(m);
 }
 
-/* Room for an object; its address is a multiple of 16. What does not fit lies upon the others. */
+/* Room for an object; its address is a multiple of 16. */
 static uintptr_t image_room(Image *m, uint32_t bytes) {
     bytes = (bytes + 15u) & ~15u;
-    if (bytes > IMAGE_BYTES - m->used) return IMAGE_BASE + 0x400;
+    CHECK(bytes <= IMAGE_BYTES - m->used); /* else what is built would not be sound */
     m->used += bytes;
     return IMAGE_BASE + m->used - bytes;
 }

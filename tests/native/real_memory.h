@@ -28,7 +28,7 @@ static uintptr_t place(const Trial *t, Choices *c) {
     switch (pick(c, 8)) {
     case 0: return (uintptr_t)pick_bytes(c, 8);           /* mostly the kernel's or nobody's */
     case 1: return (uintptr_t)pick(c, 2 * PAGE_BYTES);    /* around NULL */
-    case 2: return ((uintptr_t)1 << 47) - pick(c, 20000); /* at the end of the address space */
+    case 2: return ((uintptr_t)1 << 47) - pick(c, PAGE_BYTES); /* a page that is never there */
     default: return (uintptr_t)t->pages + pick(c, PAGES * PAGE_BYTES);
     }
 }

@@ -75,6 +75,7 @@ int walk_check(Walker *walker, const Prediction *prediction, bool *whole) {
     for (int i = 0; i < walk->count; i++) {
         WalkFrame *frame = &walk->frames[i];
         bool after_gap = walk->omitted && i == walk->leaf_count;
+        if (after_gap) above = 0; /* what lies there is not kept, even where this is a generator */
         const Code *code = codes_known(walker->codes, frame->code);
         if (!code || !place_holds(l, code, frame)) return i;
         if (i && !after_gap && !link_holds(frame - 1, frame)) return i;
@@ -83,7 +84,7 @@ int walk_check(Walker *walker, const Prediction *prediction, bool *whole) {
             from_c = from_c || frame->from_c;
             continue;
         }
-        if (above && !after_gap && !adjoins(l, prediction, frame, code->frame_bytes, above, from_c))
+        if (above && !adjoins(l, prediction, frame, code->frame_bytes, above, from_c))
             return i;
         above = frame->addr;
         from_c = frame->from_c;

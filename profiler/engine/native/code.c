@@ -193,6 +193,11 @@ int codes_check(Codes *codes, const uintptr_t *addrs, int count) {
     for (int i = 0; i < count; i++) {
         Code *code = row_of(codes, addrs[i]);
         if (!code->addr) {
+            /* A full table could not be searched: what does not fit is unknown in this walk. */
+            if (!addrs[i] || codes->used >= ROOM / 8 * 7) {
+                changed++;
+                continue;
+            }
             memset(code, 0, sizeof *code);
             code->addr = addrs[i];
             codes->used++;

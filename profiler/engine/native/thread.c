@@ -181,13 +181,16 @@ static void identify(Threads *t, Thread *thread, uint64_t ident, uint64_t native
 
 /* Read what is at the end of the state: who the thread is, and its context. False: it cannot be
  * read, or the thread has not begun to run. Of a parked thread it is not read at each pass. */
-static bool take_rest(Threads *t, Thread *thread, const Interp *interp) {
+static bool take_rest(Threads *t, Thread *thread, const Interp *interp, const uint8_t *head) {
     const Layout *l = t->layout;
     const Piece *piece = &t->pieces[thread->first_piece + 3];
     uint8_t single[TS_MAX];
     const uint8_t *rest = single;
-    if (thread->first_piece && !piece->len) return true;
-    if (thread->first_piece && piece->ok) rest = piece_bytes(t->memory, piece);
+    /* Where something moved it need not be the same thread: states' memory is used again at once. */
+    if (thread->first_piece && !piece->len &&
+        running_frame(t, thread, word_at(head, l->ts_frame)) == thread->last_frame)
+        return true;
+    if (thread->first_piece && piece->len && piece->ok) rest = piece_bytes(t->memory, piece);
     else if (!memory_read(t->memory, thread->tstate + l->ts_rest, single, l->ts_rest_size))
         return false;
     uint64_t native_id = word_at(rest, l->ts_native_id - l->ts_rest);
@@ -197,11 +200,11 @@ static bool take_rest(Threads *t, Thread *thread, const Interp *interp) {
     return true;
 }
 
-static Thread *known_thread(Threads *t, uintptr_t tstate, int *cursor) {
-    for (int n = 0; n < t->count; n++) {
-        int i = *cursor + n < t->count ? *cursor + n : *cursor + n - t->count;
+static Thread *known_thread(Threads *t, int count, uintptr_t tstate, int *cursor) {
+    for (int n = 0; n < count; n++) {
+        int i = *cursor + n < count ? *cursor + n : *cursor + n - count;
         if (t->rows[i]->tstate != tstate) continue;
-        *cursor = i + 1 < t->count ? i + 1 : 0;
+        *cursor = i + 1 < count ? i + 1 : 0;
         return t->rows[i];
     }
     return NULL;
@@ -214,14 +217,14 @@ static bool follow_list(Threads *t, const Interp *interp, uintptr_t at, uintptr_
     uint8_t single[TS_MAX];
     for (int steps = 0; at; steps++) {
         if (steps > STEPS_MAX) return false;
-        Thread *thread = known_thread(t, at, cursor);
+        Thread *thread = known_thread(t, t->count + *fresh, at, cursor);
+        if (thread && thread->seen == t->pass) return false; /* a ring: torn */
         const uint8_t *state = single;
         if (thread && t->pieces[thread->first_piece].ok)
             state = piece_bytes(t->memory, &t->pieces[thread->first_piece]);
         else if (!memory_read(t->memory, at, single, l->ts_head))
             return false;
         if (word_at(state, l->ts_interp) != interp->addr) return false;
-        if (thread && thread->seen == t->pass) return false; /* a ring: torn */
         if (!thread) {
             if (t->count + *fresh >= THREADS_MAX || !make_room(t, t->count + *fresh + 1))
                 return false;
@@ -233,7 +236,7 @@ static bool follow_list(Threads *t, const Interp *interp, uintptr_t at, uintptr_
             thread->ident = NO_IDENT; /* identify() makes it new */
             t->rows[t->count + (*fresh)++] = thread;
         }
-        if (take_rest(t, thread, interp)) take_state(t, thread, interp, state, current);
+        if (take_rest(t, thread, interp, state)) take_state(t, thread, interp, state, current);
         thread->seen = t->pass;
         at = word_at(state, l->ts_next);
     }

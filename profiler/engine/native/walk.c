@@ -13,6 +13,7 @@ enum {
     CHUNK_MAX = 1 << 20,
     CHUNK_BYTES = 16 << 10, /* usual size of a chunk */
     NEWER = 4096,    /* bytes of a chunk that was given up, in case it is in use again */
+    BROKEN_MAX = 4,    /* looks at a ring of frames until none other is taken */
     UNSPANNED_MAX = 8, /* looks until a stack is taken without a span */
     FORGET_AFTER = 64 /* walks that did not meet a frame outside the data stack */
 };
@@ -122,8 +123,9 @@ static Copy find_frame(const Walker *w, Prediction *p, uintptr_t addr, int *curs
     const Layout *l = w->layout;
     for (int i = w->outside - 1; i >= 0; i--) {
         if (i < w->stack && i >= w->begin) continue;
-        const uint8_t *at = within(w, i, addr, l->frame_size);
-        if (at) return (Copy){at, i, i >= w->stack};
+        /* What lies before a frame must be there, too: if it is a generator's, its state does. */
+        const uint8_t *at = within(w, i, addr - l->gen_state_back, l->gen_state_back + l->frame_size);
+        if (at) return (Copy){at + l->gen_state_back, i, i >= w->stack};
     }
     for (int n = 0; n < p->outsides; n++) {
         int i = *cursor + n < p->outsides ? *cursor + n : *cursor + n - p->outsides;
@@ -470,19 +472,23 @@ static void remember(const Walk *walk, Prediction *p) {
 
 Verdict walk_thread(Walker *w, uintptr_t tstate, Prediction *p, bool running) {
     Walk *walk = &w->walk;
-    int good = 0, unspanned = 0;
+    int good = 0, unspanned = 0, broken = 0;
     w->number++;
+    walk->span = 0; /* a walk that looks up none must not keep that of another thread's */
+    walk->span_known = false;
     codes_begin(w->codes);
     calls_begin(&w->calls);
     if (p->outsides > 32) forget_outside(p, w->number);
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
         w->seen = 0;
+        if (i == ATTEMPTS_MAX / 2) p->chunks = p->base = 0; /* their list was torn, maybe: read it anew */
         walk->attempts = (uint32_t)i + 1;
         walk->count = walk->omitted = walk->leaf_count = good = 0;
         Attempt attempt = look(w, tstate, p);
         if (attempt == GONE) return WALK_GONE;
         if (attempt == EMPTY) return WALK_EMPTY;
         if (attempt == UNSPANNED && ++unspanned < UNSPANNED_MAX) continue;
+        if (attempt == BROKEN && ++broken == BROKEN_MAX) break; /* each takes milliseconds */
         if (attempt > UNSPANNED) continue;
         for (int n = 0; n < walk->count; n++) w->addrs[n] = walk->frames[n].code;
         codes_check(w->codes, w->addrs, walk->count);
