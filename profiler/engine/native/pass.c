@@ -15,7 +15,6 @@ enum {
     CLOCKS_A_PASS = 16,  /* CPU clocks of parked threads read in one pass */
     STATE_FILES_MAX = 128,
     LEFT_OVER_GAPS = 4,
-    WAKING_NS = 20000,   /* from being woken to running code again */
     WAKE_UP_NS = 60000,  /* CPU that waiting for the GIL costs by itself: it wakes every 5 ms */
     LAUNCH_DEPTH = 12    /* frames from the root among which those of `flamespan run` are */
 };
@@ -229,11 +228,11 @@ static bool examine(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked
     return true;
 }
 
-/* A thread that runs where it was last seen blocked has often just been woken: by the very timer
- * interrupt that woke the sampler, since the kernel lets late timers go off together. Such moments
- * would be seen far more often than they are. */
-static bool just_woke(const Thread *thread, const Look *look) {
-    if (look->state != STATE_RUNNING) return false;
+/* A thread that runs where it was last seen blocked, and has not used much of the time since, has
+ * just been woken: often by the very timer interrupt that woke the sampler, since the kernel lets
+ * late timers go off together. Such moments would be seen far more often than they are. */
+static bool just_woke(const Thread *thread, const Look *look, int64_t gap_ns) {
+    if (look->state != STATE_RUNNING || look->used_ns > gap_ns / 2) return false;
     for (int i = 0; i < IDLE_PLACES && thread->idle_instr[i]; i++)
         if (thread->idle_instr[i] == thread->last_instr) return true;
     return false;
@@ -247,18 +246,6 @@ static void note_idle(Thread *thread) {
     places[0] = thread->last_instr;
 }
 
-/* Let it go on for a moment, and look again. */
-static bool examine_later(Sampler *s, Thread *thread, int64_t gap_ns, Look *look) {
-    Look first = *look;
-    uint32_t parked = 0;
-    for (int64_t until = clock_now_ns() + WAKING_NS; clock_now_ns() < until;) continue;
-    if (!threads_refresh(&s->threads, thread) || !examine(s, thread, gap_ns, &parked, look))
-        return false;
-    look->used_ns += first.used_ns;
-    look->moved = look->moved || first.moved;
-    return true;
-}
-
 /* Look at one thread: what it does now, and how much CPU it used since the last look. */
 static void look_at(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked, int64_t *used) {
     Look look;
@@ -267,9 +254,11 @@ static void look_at(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked
     if (!thread->native_id || !thread->frame || is_hidden(s, thread->ident)) return;
     if (is_new && s->hold_new) return;
     if (!examine(s, thread, gap_ns, parked, &look)) return;
-    if (just_woke(thread, &look) && !examine_later(s, thread, gap_ns, &look)) return;
     *used += look.used_ns;
     if (look.has_clock && !thread->shadowed) thread->cpu_unbooked += look.used_ns;
+    /* Left to the next pass, which comes at a moment that has nothing to do with this one. */
+    thread->put_off = !thread->put_off && !is_new && just_woke(thread, &look, gap_ns);
+    if (thread->put_off) return;
     int64_t booked = book_cpu(thread, look.state, look.moved, look.on_cpu, look.used_ns, gap_ns);
     thread->quiet = look.used_ns ? 0 : thread->quiet + 1;
     thread->last_state = (uint8_t)look.state;
@@ -315,6 +304,10 @@ static void release_moved(Sampler *s, int64_t charged, uint8_t flags) {
     }
     for (int i = 0; i < s->threads.count; i++) {
         Thread *thread = s->threads.rows[i];
+        if (!thread->now_valid && thread->put_off) {
+            thread->owed_ticks += charged;
+            continue;
+        }
         if (!thread->now_valid) {
             release(s, thread);
             continue;
@@ -324,6 +317,8 @@ static void release_moved(Sampler *s, int64_t charged, uint8_t flags) {
         int64_t least = now->wall_ticks > s->interval_ticks ? now->wall_ticks : s->interval_ticks;
         if (now->wall_ticks < 0 || least > charged) now->wall_ticks = charged;
         else now->wall_ticks = least;
+        now->wall_ticks += thread->owed_ticks;
+        thread->owed_ticks = 0;
         now->flags |= flags;
         if (thread->held_valid && merges(&thread->held, now)) {
             now->wall_ticks += thread->held.wall_ticks;

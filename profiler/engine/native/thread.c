@@ -296,23 +296,3 @@ void threads_find(Threads *t) {
     drop_unseen(t);
     find_shadowed(t);
 }
-
-bool threads_refresh(Threads *t, Thread *thread) {
-    const Layout *l = t->layout;
-    uint8_t head[TS_MAX];
-    uintptr_t current = 0;
-    Interp interp = {.addr = thread->interp, .id = thread->interp_id, .gil = thread->gil,
-                     .collecting = thread->collecting};
-    if (!memory_read(t->memory, thread->tstate, head, l->ts_head) ||
-        word_at(head, l->ts_interp) != thread->interp)
-        return false;
-    if (l->runtime_current &&
-        !memory_read(t->memory, l->runtime + l->runtime_current, &current, sizeof current))
-        return false;
-    take_state(t, thread, &interp, head, current);
-    uintptr_t instr = thread->frame + l->frame_instr;
-    if (thread->frame != thread->last_frame ||
-        !memory_read(t->memory, instr, &thread->leaf_instr, sizeof thread->leaf_instr))
-        thread->leaf_instr = 0;
-    return true;
-}

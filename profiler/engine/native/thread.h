@@ -32,6 +32,8 @@ typedef struct {
     bool has_stack;
     uint8_t stack_flags, last_state;
     bool now_valid, held_valid;
+    bool put_off;       /* the pass before left it to this one */
+    int64_t owed_ticks; /* wall time of that pass */
     uintptr_t last_frame, last_instr, last_context;
     int64_t span;
     int64_t cpu_ns;       /* -1: not read yet, or unknown */
@@ -87,10 +89,6 @@ void threads_free(Threads *threads);
 
 /* Copy the state of all threads, meet new ones, and move those that ended to `gone`. */
 void threads_find(Threads *threads);
-
-/* Copy the state of one of them anew. False: it is gone. */
-bool threads_refresh(Threads *threads, Thread *thread);
-
 void threads_forget_gone(Threads *threads);
 
 #endif
