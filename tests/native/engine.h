@@ -176,7 +176,6 @@ static void pass(Engine *e, int which, int most) {
         thread->quiet++; /* a parked thread is read less of */
         walk(e, which, thread->tstate, &thread->prediction, thread->holds_gil);
         thread->last_frame = e->walker[which].walk.frame;
-        threads_refresh(t, thread);
     }
     check_told(e);
 }

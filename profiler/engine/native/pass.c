@@ -11,6 +11,7 @@
 
 enum {
     SUSPENDED_INTERVALS = 10,
+    SUSPENDED_TICKS = 100000000 / TICK_NS, /* at high rates a busy machine is late by more */
     SUSPENDED_CPU_SHARE = 10,
     CLOCKS_A_PASS = 16,  /* CPU clocks of parked threads read in one pass */
     STATE_FILES_MAX = 128,
@@ -274,7 +275,8 @@ static void look_at(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked
 
 /* Ticks of a long gap that this process cannot have run in: suspended, stopped, starved. */
 static int64_t suspended(const Sampler *s, int64_t gap, int64_t used) {
-    bool dead = gap > SUSPENDED_INTERVALS * s->interval_ticks && used * SUSPENDED_CPU_SHARE < gap;
+    bool dead = gap > SUSPENDED_INTERVALS * s->interval_ticks && gap > SUSPENDED_TICKS &&
+                used * SUSPENDED_CPU_SHARE < gap;
     return dead ? gap - s->interval_ticks : 0;
 }
 
