@@ -111,8 +111,8 @@ def _why_not_native() -> str:
     """Why the native engine is not to be used in this process; "" if it has proven itself."""
     try:
         from flamespan.profiler.engine import proof  # noqa: PLC0415 - needs the C core
-    except ImportError as error:
-        trouble = f"the C core is not installed ({error})"
+    except ImportError:
+        trouble = "the C core is not installed (there was no C compiler for it)"
     else:
         trouble = proof.trouble()
     if trouble:

@@ -21,6 +21,7 @@ _C_FUNCTIONS = (
     type("".__add__),
     type(dict.__dict__["fromkeys"]),
 )
+_MONITORING: Any = getattr(sys, "monitoring", None)
 _FIRST_TOOL, _TOOLS = 3, 6
 """Ids 0 to 2 and 5 have names that others expect: debugger, coverage, profiler, optimizer."""
 
@@ -29,37 +30,35 @@ class CallNames:
     """Listens to calls from ``start`` to ``stop`` and hands over what they lead to."""
 
     def __init__(self, note: Callable[[CodeType, int, str], None]) -> None:
-        if sys.version_info < (3, 12):
+        if _MONITORING is None:
             raise UsageError("c_calls needs Python 3.12 or later: sys.monitoring came with it")
         self._note = note
         self._tool: int | None = None
 
     def start(self) -> None:
         """Begin; nothing is heard where other tools have taken every id."""
-        monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         for tool in (*range(_FIRST_TOOL, _TOOLS), *range(_FIRST_TOOL)):
-            if monitoring.get_tool(tool) is None:
-                monitoring.use_tool_id(tool, "flamespan")
+            if _MONITORING.get_tool(tool) is None:
+                _MONITORING.use_tool_id(tool, "flamespan")
                 self._tool = tool
-                call = monitoring.events.CALL
-                monitoring.register_callback(tool, call, self._called)
-                monitoring.set_events(tool, call)
+                call = _MONITORING.events.CALL
+                _MONITORING.register_callback(tool, call, self._called)
+                _MONITORING.set_events(tool, call)
                 return
 
     def stop(self) -> None:
         """Switch every place off and give the tool's id back."""
         tool, self._tool = self._tool, None
         if tool is not None:
-            monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-            monitoring.set_events(tool, 0)
-            monitoring.register_callback(tool, monitoring.events.CALL, None)
-            monitoring.free_tool_id(tool)
+            _MONITORING.set_events(tool, 0)
+            _MONITORING.register_callback(tool, _MONITORING.events.CALL, None)
+            _MONITORING.free_tool_id(tool)
 
     def _called(self, code: CodeType, offset: int, function: Any, _: Any) -> Any:
         name = name_of(function)
         if name:
             self._note(code, offset // 2, name)
-        return sys.monitoring.DISABLE  # type: ignore[attr-defined,unused-ignore]
+        return _MONITORING.DISABLE
 
 
 def name_of(function: Any) -> str:
