@@ -188,7 +188,11 @@ static int gather_run(Memory *memory, Piece *pieces, int count) {
 
 /* The kernel refuses a whole call for one address that can be nobody's. */
 static bool is_address(const Piece *piece) {
+#if defined(__aarch64__)
+    uint64_t limit = (uint64_t)1 << 48;
+#else
     uint64_t limit = (uint64_t)1 << (sizeof(void *) > 4 ? 47 : 32);
+#endif
     return piece->addr >= 4096 && piece->addr < limit - 4096 - piece->len;
 }
 

@@ -204,7 +204,10 @@ static void read_clock(Thread *thread, int64_t gap_ns, Look *look) {
         look->used_ns = gap_ns;
         return;
     }
-    look->used_ns = thread->cpu_ns < 0 ? cpu_ns : cpu_ns - thread->cpu_ns;
+    look->used_ns = cpu_ns - thread->cpu_ns;
+    /* New since the pass before, so no more than that is its own: the system's thread may be older,
+     * with a state in another interpreter. */
+    if (thread->cpu_ns < 0) look->used_ns = cpu_ns < gap_ns ? cpu_ns : gap_ns;
     thread->cpu_ns = cpu_ns;
 }
 

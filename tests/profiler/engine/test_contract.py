@@ -352,6 +352,8 @@ def test_names_of_reused_addresses_are_right(engine):
             if number % 10 == 0:
                 time.sleep(0.001)
     for row in rows(engine.drain()):
+        if row.flags & Flag.TORN:
+            continue
         places = [i for i, name in enumerate(row.stack) if name.endswith("check")]
         for i in places:
             assert row.stack[i - 1] in said

@@ -36,7 +36,7 @@ def test_every_instruction_of_the_standard_library():
             warnings.simplefilter("ignore")
             try:
                 top = compile(module.read_bytes(), str(module), "exec", dont_inherit=True)
-            except SyntaxError:
+            except (SyntaxError, OSError):  # some are meant not to compile, some lead nowhere
                 continue
         for code in codes(top):
             expected = lines_by_unit(code)

@@ -56,17 +56,14 @@ def names(row):
 
 def test_a_call_that_holds_the_gil_is_seen_while_it_lasts():
     def hold():
-        return len(str(3**220_000))
+        return sorted(numbers)
 
-    sys.set_int_max_str_digits(0)
-    try:
-        with sampled() as rows:
-            began = time.perf_counter_ns()
-            hold()
-            took = time.perf_counter_ns() - began
-    finally:
-        sys.set_int_max_str_digits(4300)
-    mine = [r for r in rows if names(r)[-1] == "hold"]
+    numbers = [(i * 7919) % 1_000_003 + 0.5 for i in range(600_000)]
+    with sampled() as rows:
+        began = time.perf_counter_ns()
+        hold()
+        took = time.perf_counter_ns() - began
+    mine = [r for r in rows if "hold" in names(r)]
     assert took > 30 * MS
     assert abs(sum(r.wall_ns for r in mine) - took) < 0.2 * took
     assert len(mine) > 0.5 * took / MS  # looked at all along, not once at the end
