@@ -67,7 +67,8 @@ def test_a_call_that_holds_the_gil_is_seen_while_it_lasts():
     assert took > 30 * MS
     assert abs(sum(r.wall_ns for r in mine) - took) < 0.2 * took
     assert len(mine) > 0.5 * took / MS  # looked at all along, not once at the end
-    assert all(r.state == State.RUNNING for r in mine)
+    # It may have to wait for the GIL first, or the new list may set off a collection.
+    assert sum(r.wall_ns for r in mine if r.state == State.RUNNING) > 0.8 * took
 
 
 @pytest.mark.parametrize("may_drop_files", [True, False])
