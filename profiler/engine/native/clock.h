@@ -1,4 +1,4 @@
-/* Clocks: the monotonic one that passes are timed by, a processor's own ticks, threads' CPU time. */
+/* Clocks: the monotonic one that passes are timed by, and threads' CPU time. */
 #ifndef FLAMESPAN_CLOCK_H
 #define FLAMESPAN_CLOCK_H
 
@@ -12,30 +12,6 @@ static inline int64_t clock_ns_of(clockid_t which) {
 }
 
 static inline int64_t clock_now_ns(void) { return clock_ns_of(CLOCK_MONOTONIC); }
-
-/* A counter to compare short stretches of time with, as cheap as the processor has one. */
-static inline uint64_t clock_ticks(void) {
-#if defined(__x86_64__)
-    return __builtin_ia32_rdtsc();
-#elif defined(__aarch64__)
-    uint64_t ticks;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-    return ticks;
-#else
-    return (uint64_t)clock_now_ns();
-#endif
-}
-
-/* About a microsecond of those ticks, on the slow side. */
-static inline uint64_t clock_ticks_of_us(void) {
-#if defined(__x86_64__)
-    return 3000;
-#elif defined(__aarch64__)
-    return 100;
-#else
-    return 1000;
-#endif
-}
 
 /* CPU time of the thread with the system's number `tid`; -1: unknown, or the thread is gone. The
  * kernel checks the number, so a dead thread's is an error, never another process's clock. */

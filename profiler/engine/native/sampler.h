@@ -65,7 +65,7 @@ typedef struct {
     pthread_cond_t wake, news;
     pthread_t runner;
     pid_t owner; /* the process that started the runner */
-    bool has_runner, stopping, ready, failed, closing;
+    bool has_runner, stopping, ready, failed;
 } Sampler;
 
 /* Needs the GIL. NULL, or why there can be no sampler here. */
