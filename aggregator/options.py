@@ -50,7 +50,7 @@ def _add_filters(group: argparse._ArgumentGroup) -> None:
         "--states",
         "--state",
         metavar="STATES",
-        help="comma-separated: running, gil_wait, idle, gc, awaiting, unknown",
+        help="comma-separated: running, gil_wait, idle, gc, awaiting, loop_wait, unknown",
     )
     group.add_argument("--all-states", action="store_true", help="idle threads too")
     inside = group.add_mutually_exclusive_group()

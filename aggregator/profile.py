@@ -202,7 +202,7 @@ class Profile:
         return replace(self, rows=rows.pick(touched).within(start_ns, end_ns), span_mask=mask)
 
     def states(self, *names: str) -> Profile:
-        """Samples in these states: unknown, running, gil_wait, idle, gc, awaiting."""
+        """Samples in these states: unknown, running, gil_wait, idle, gc, awaiting, loop_wait."""
         return replace(self, chosen_states=frozenset(select.state(name) for name in names))
 
     def all_states(self) -> Profile:

@@ -122,7 +122,7 @@ def threads(profile: Profile) -> pd.DataFrame:
     """One row per thread with samples in view, whatever its state, busiest first.
 
     Columns: thread, pid, is_main, samples, wall_ns (all states), cpu_ns, and the wall time in
-    each state: running_ns, gil_wait_ns, idle_ns, gc_ns, awaiting_ns, unknown_ns.
+    each state: running_ns, gil_wait_ns, idle_ns, gc_ns, awaiting_ns, loop_wait_ns, unknown_ns.
     """
     rows, tables = profile.rows, profile.tables
     size = len(tables.threads)

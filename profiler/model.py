@@ -33,6 +33,9 @@ class State(IntEnum):
     IDLE = 3
     GC = 4
     AWAITING = 5
+    """A suspended task of an open transaction: the stack is its chain of coroutines."""
+    LOOP_WAIT = 6
+    """Such a task that could go on, and waits for its event loop to come round to it."""
 
 
 class Flag(IntFlag):
@@ -43,6 +46,8 @@ class Flag(IntFlag):
     TRUNCATED = 4
     SKEWED = 8
     """Which span was active could not be told for certain: the sample has none."""
+    HOLDS_GIL = 16
+    """The thread held the GIL when it was seen (the Python engine cannot tell)."""
 
 
 @dataclass(frozen=True, slots=True)

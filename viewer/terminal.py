@@ -43,7 +43,15 @@ ORIGIN_STYLE = {"application": "bold", "library": "", "stdlib": "italic", "runti
 
 _COMMON = ("self_ns", "self_share", "total_ns", "total_share", "samples")
 _DURATIONS = ("count", "errors", "total_ns", "mean_ns", "p50_ns", "p95_ns", "max_ns")
-_STATES = ("running_ns", "gil_wait_ns", "idle_ns", "gc_ns", "awaiting_ns", "unknown_ns")
+_STATES = (
+    "running_ns",
+    "gil_wait_ns",
+    "idle_ns",
+    "gc_ns",
+    "awaiting_ns",
+    "loop_wait_ns",
+    "unknown_ns",
+)
 
 COLUMNS: dict[tuple[str, bool], tuple[str, ...]] = {
     ("function", False): (*_COMMON, "origin", "function", "place"),
@@ -86,6 +94,7 @@ _HEADERS = {
     "function_ns": "of it",
     "waiting_ns": "waiting",
     "gil_wait_ns": "waits for GIL",
+    "loop_wait_ns": "waits for loop",
 }
 
 

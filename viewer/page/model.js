@@ -4,7 +4,7 @@
 import { reshape, sumFunctions, sumTree } from "./stacks.js";
 
 /** Numbers of `flamespan.profiler.model.State`. */
-export const STATE = { unknown: 0, running: 1, gilWait: 2, idle: 3, gc: 4, awaiting: 5 };
+export const STATE = { unknown: 0, running: 1, gilWait: 2, idle: 3, gc: 4, awaiting: 5, loopWait: 6 };
 
 /** Transaction numbers that stand for more than one. */
 export const EVERYTHING = -2;
@@ -152,7 +152,7 @@ function weightOf(clock, wall, rows, row) {
 /** @param {number} state @param {"running"|"waiting"|"all"} states */
 export function counts(state, states) {
   if (states === "all") return true;
-  return (state === STATE.idle || state === STATE.awaiting) === (states === "waiting");
+  return (state === STATE.idle || state === STATE.awaiting || state === STATE.loopWait) === (states === "waiting");
 }
 
 /**

@@ -267,12 +267,13 @@ static void look_at(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked
     thread->quiet = look.used_ns ? 0 : thread->quiet + 1;
     thread->last_state = (uint8_t)look.state;
     if (look.state == STATE_IDLE) note_idle(thread);
+    uint8_t holds = thread->holds_gil ? FLAG_HOLDS_GIL : 0;
     thread->now = (Sample){.stack = thread->stack,
                            .span = thread->span,
                            .cpu_ticks = booked,
                            .wall_ticks = is_new ? look.used_ns / TICK_NS : -1,
                            .state = (uint8_t)look.state,
-                           .flags = thread->stack_flags};
+                           .flags = thread->stack_flags | holds};
     thread->now_valid = true;
 }
 

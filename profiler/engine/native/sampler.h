@@ -18,7 +18,7 @@
 #include "walk.h"
 
 enum { TICK_NS = 1000, HIDDEN_MAX = 64 };
-enum { FLAG_LATE = 1, FLAG_TORN = 2, FLAG_TRUNCATED = 4, FLAG_SKEWED = 8 };
+enum { FLAG_LATE = 1, FLAG_TORN = 2, FLAG_TRUNCATED = 4, FLAG_SKEWED = 8, FLAG_HOLDS_GIL = 16 };
 
 typedef struct {
     int leaf_max, root_max; /* frames kept of a deep stack, at either end */
