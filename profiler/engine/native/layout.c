@@ -182,6 +182,8 @@ static void find_interpreters(Layout *l) {
     l->interp_id = OFFSET(PyInterpreterState, id);
     l->interp_collecting = OFFSET(PyInterpreterState, gc.collecting);
     l->gil_size = sizeof(struct _gil_runtime_state);
+    l->gil_holder = OFFSET(struct _gil_runtime_state, last_holder);
+    l->gil_switches = OFFSET(struct _gil_runtime_state, switch_number);
 #if PY_VERSION_HEX >= 0x030c0000
     l->interp_gil = OFFSET(PyInterpreterState, ceval.gil);
 #else

@@ -27,6 +27,7 @@ typedef struct {
     uint32_t interp_gil;        /* -> GIL structure; 3.11: offset in the runtime, no pointer */
     bool gil_in_runtime;
     uint32_t gil_size;
+    uint32_t gil_holder, gil_switches; /* who had it last; how often that changed */
 
     uint32_t ts_size; /* bytes to copy of a thread state, from offset 0 */
     uint32_t ts_head; /* of them, what tells whether it moved */

@@ -8,12 +8,13 @@
 #include "clock.h"
 #include "sampler.h"
 #include "state.h"
+#include "still.h"
 
 enum {
     SUSPENDED_INTERVALS = 10,
     SUSPENDED_TICKS = 100000000 / TICK_NS, /* at high rates a busy machine is late by more */
     SUSPENDED_CPU_SHARE = 10,
-    CLOCKS_A_PASS = 16,  /* CPU clocks of parked threads read in one pass */
+    CLOCKS_A_PASS = 8,   /* CPU clocks of parked threads read in one pass */
     STATE_FILES_MAX = 128,
     LEFT_OVER_GAPS = 4,
     WAKE_UP_NS = 60000,  /* CPU that waiting for the GIL costs by itself: it wakes every 5 ms */
@@ -137,11 +138,11 @@ static bool look_deep(Sampler *s, Thread *thread) {
     return true;
 }
 
-/* Whether it is this parked thread's turn to have its CPU clock read. */
-static bool clock_is_due(Sampler *s, const Thread *thread, uint32_t *parked) {
+/* Whether to read its CPU clock: of parked threads, it is the turn of some. `row`: its place. */
+static bool clock_is_due(const Sampler *s, const Thread *thread, int row) {
     if (thread->quiet < LONG_QUIET || thread->cpu_ns < 0) return true;
-    uint32_t turn = (*parked)++;
-    return turn >= s->clock_turn && turn < s->clock_turn + CLOCKS_A_PASS;
+    uint32_t count = (uint32_t)s->threads.count;
+    return ((uint32_t)row + count - s->clock_turn % count) % count < CLOCKS_A_PASS;
 }
 
 /* What a look at one thread found, beside the stack. */
@@ -212,12 +213,12 @@ static void read_clock(Thread *thread, int64_t gap_ns, Look *look) {
 }
 
 /* False: the thread has no stack, or is gone. */
-static bool examine(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked, Look *look) {
+static bool examine(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, Look *look) {
     *look = (Look){.has_clock = true};
     look->moved = !thread->has_stack || thread->frame != thread->last_frame ||
                   thread->leaf_instr != thread->last_instr ||
                   thread->context != thread->last_context;
-    if (look->moved || thread->holds_gil || clock_is_due(s, thread, parked))
+    if (look->moved || thread->holds_gil || clock_due)
         read_clock(thread, gap_ns, look);
     bool waits = !look->moved && !thread->holds_gil && look->used_ns < WAKE_UP_NS &&
                  thread->last_state == STATE_GIL_WAIT;
@@ -251,13 +252,13 @@ static void note_idle(Thread *thread) {
 }
 
 /* Look at one thread: what it does now, and how much CPU it used since the last look. */
-static void look_at(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked, int64_t *used) {
+static void look_at(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, int64_t *used) {
     Look look;
     bool is_new = thread->cpu_ns < 0;
     thread->now_valid = false;
     if (!thread->native_id || !thread->frame || is_hidden(s, thread->ident)) return;
     if (is_new && s->hold_new) return;
-    if (!examine(s, thread, gap_ns, parked, &look)) return;
+    if (!examine(s, thread, gap_ns, clock_due, &look)) return;
     *used += look.used_ns;
     if (look.has_clock && !thread->shadowed) thread->cpu_unbooked += look.used_ns;
     /* Left to the next pass, which comes at a moment that has nothing to do with this one. */
@@ -286,12 +287,14 @@ static int64_t suspended(const Sampler *s, int64_t gap, int64_t used) {
 
 static void release(Sampler *s, Thread *thread) {
     if (!thread->held_valid) return;
+    still_wake(&s->threads, thread);
     thread->held_valid = false;
     if (!samples_add(&s->samples, thread->index, &thread->held, s->charged)) s->counters.dropped++;
 }
 
 void pass_flush(Sampler *s) {
     for (int i = 0; i < s->threads.count; i++) release(s, s->threads.rows[i]);
+    s->threads.stirred = true;
 }
 
 /* The thread stands where it stood, and did not run: one sample tells both. */
@@ -301,6 +304,45 @@ static bool merges(const Sample *held, const Sample *now) {
            held->flags == now->flags;
 }
 
+/* The threads that this pass looks at: all, or those that are not asleep. */
+typedef struct {
+    Thread **rows;
+    int count;
+} Looked;
+
+static Looked looked_at(const Sampler *s) {
+    const Threads *t = &s->threads;
+    return t->still ? (Looked){t->awake, t->awake_count} : (Looked){t->rows, t->count};
+}
+
+/* One that is asleep stands where it stood; what it does now is what it did. */
+static void look_again(Sampler *s, Thread *thread) {
+    still_wake(&s->threads, thread);
+    thread->now = thread->held;
+    thread->now.wall_ticks = -1;
+    thread->now_valid = true;
+}
+
+/* A late pass gets samples of its own. */
+static void wake_all(Sampler *s) {
+    for (int i = 0; i < s->threads.count; i++)
+        if (s->threads.rows[i]->asleep) look_again(s, s->threads.rows[i]);
+    s->threads.still = false;
+}
+
+/* Of those asleep, read the CPU clocks of some. One that ran all the same, in C, is looked at. */
+static void check_asleep(Sampler *s, int64_t gap_ns, int64_t *used) {
+    Threads *t = &s->threads;
+    uint32_t count = (uint32_t)t->count;
+    for (uint32_t i = 0; i < CLOCKS_A_PASS && i < count; i++, s->clock_turn++) {
+        Thread *thread = t->rows[s->clock_turn % count];
+        if (!thread->asleep || clock_thread_ns(thread->native_id) == thread->cpu_ns) continue;
+        still_wake(t, thread);
+        t->awake[t->awake_count++] = thread;
+        look_at(s, thread, gap_ns, true, used);
+    }
+}
+
 static void release_moved(Sampler *s, int64_t charged, uint8_t flags) {
     for (int i = 0; i < s->threads.gone_count; i++) {
         Thread *gone = s->threads.gone[i];
@@ -308,8 +350,9 @@ static void release_moved(Sampler *s, int64_t charged, uint8_t flags) {
         s->state_files -= gone->state_file >= 0;
         state_close(&gone->state_file);
     }
-    for (int i = 0; i < s->threads.count; i++) {
-        Thread *thread = s->threads.rows[i];
+    Looked looked = looked_at(s);
+    for (int i = 0; i < looked.count; i++) {
+        Thread *thread = looked.rows[i];
         if (!thread->now_valid && thread->put_off) {
             thread->owed_ticks += charged;
             continue;
@@ -336,10 +379,12 @@ static void release_moved(Sampler *s, int64_t charged, uint8_t flags) {
 }
 
 static void hold_all(Sampler *s) {
-    for (int i = 0; i < s->threads.count; i++) {
-        Thread *thread = s->threads.rows[i];
+    Looked looked = looked_at(s);
+    for (int i = 0; i < looked.count; i++) {
+        Thread *thread = looked.rows[i];
         if (!thread->now_valid) continue;
         thread->held = thread->now;
+        thread->held_late = thread->held.flags & FLAG_LATE;
         thread->held_valid = true;
         thread->now_valid = false;
     }
@@ -372,11 +417,12 @@ void pass_take(Sampler *s) {
     if (gap <= 0) return;
     find_threads(s);
     s->before = now;
-    uint32_t parked = 0;
-    for (int i = 0; i < s->threads.count; i++)
-        if (s->threads.rows[i]->seen == s->threads.pass)
-            look_at(s, s->threads.rows[i], gap * TICK_NS, &parked, &used);
-    s->clock_turn = s->clock_turn + CLOCKS_A_PASS < parked ? s->clock_turn + CLOCKS_A_PASS : 0;
+    Looked looked = looked_at(s);
+    for (int i = 0; i < looked.count; i++)
+        if (looked.rows[i]->seen == s->threads.pass)
+            look_at(s, looked.rows[i], gap * TICK_NS, clock_is_due(s, looked.rows[i], i), &used);
+    if (s->threads.still) check_asleep(s, gap * TICK_NS, &used);
+    else s->clock_turn += CLOCKS_A_PASS;
     int64_t charged = gap - suspended(s, gap, used / TICK_NS);
     int64_t missed = (charged + s->interval_ticks / 2) / s->interval_ticks - 1;
     if (missed < 0) missed = 0;
@@ -384,7 +430,9 @@ void pass_take(Sampler *s) {
     s->counters.passes++;
     s->counters.late += late;
     s->counters.missed += (uint64_t)missed;
+    if (s->threads.still && late) wake_all(s);
     release_moved(s, charged, late ? FLAG_LATE : 0);
+    if (s->threads.still) s->threads.asleep_ticks += charged;
     int64_t since = now - s->recorded;
     if (!samples_begin_pass(&s->samples, since, since - charged, (uint32_t)missed)) {
         s->counters.dropped += (uint64_t)s->threads.count;

@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "still.h"
 #include "word.h"
 
 #define NO_IDENT (~(uint64_t)0)
 
-enum { TS_MAX = 512, INTERP_PIECES = 5, STEPS_MAX = THREADS_MAX, BIRTHS_MAX = 1 << 20, IDENTIFY_EVERY = 16 };
+enum { TS_MAX = 512, STEPS_MAX = THREADS_MAX, BIRTHS_MAX = 1 << 20, IDENTIFY_EVERY = 16 };
 
 bool threads_init(Threads *t, const Layout *layout, Memory *memory) {
     memset(t, 0, sizeof *t);
@@ -32,6 +33,7 @@ void threads_free(Threads *t) {
     for (int i = 0; i < t->count; i++) free_thread(t->rows[i]);
     free(t->rows);
     free(t->gone);
+    free(t->awake);
     free(t->pieces);
     free(t->births);
     memset(t, 0, sizeof *t);
@@ -45,7 +47,9 @@ static bool make_room(Threads *t, int count) {
         if (rows) t->rows = rows;
         Thread **gone = realloc(t->gone, 2 * (size_t)room * sizeof *gone);
         if (gone) t->gone = gone;
-        if (!rows || !gone) return false;
+        Thread **awake = realloc(t->awake, (size_t)room * sizeof *awake);
+        if (awake) t->awake = awake;
+        if (!rows || !gone || !awake) return false;
         t->room = room;
     }
     int pieces = 2 + INTERP_PIECES * INTERPS_MAX + THREAD_PIECES * t->room;
@@ -58,16 +62,23 @@ static bool make_room(Threads *t, int count) {
     return true;
 }
 
-static void list_interp(const Threads *t, uintptr_t addr, Piece *pieces) {
+/* What is copied of a thread: does it stand where it stood, and, of one that is not parked, who it
+ * is and in what context. */
+int threads_list(const Threads *t, Thread *thread, int n) {
     const Layout *l = t->layout;
-    pieces[0] = (Piece){.addr = addr + l->interp_next, .len = 8};
-    pieces[1] = (Piece){.addr = addr + l->interp_threads, .len = 8};
-    pieces[2] = (Piece){.addr = addr + l->interp_id, .len = 8};
-    pieces[3] = (Piece){.addr = addr + l->interp_collecting, .len = 4};
-    pieces[4] = (Piece){.addr = addr + l->interp_gil, .len = l->gil_in_runtime ? 0 : 8};
+    uintptr_t cframe = l->frame_indirect ? thread->prediction.cframe[0] : 0;
+    thread->first_piece = n;
+    bool parked = thread->quiet >= LONG_QUIET && (t->pass + thread->index) % IDENTIFY_EVERY;
+    t->pieces[n++] = (Piece){.addr = thread->tstate, .len = l->ts_head};
+    t->pieces[n++] = (Piece){.addr = cframe + l->cframe_frame, .len = cframe ? 8 : 0};
+    t->pieces[n++] = (Piece){.addr = thread->last_frame + l->frame_instr,
+                             .len = thread->last_frame ? 8 : 0};
+    t->pieces[n++] = (Piece){.addr = thread->tstate + l->ts_rest,
+                             .len = parked ? 0 : l->ts_rest_size};
+    return n;
 }
 
-static int list_pieces(Threads *t) {
+int threads_list_heads(Threads *t) {
     const Layout *l = t->layout;
     int n = 0;
     t->pieces[n++] = (Piece){.addr = l->runtime + l->runtime_interpreters, .len = 8};
@@ -75,51 +86,10 @@ static int list_pieces(Threads *t) {
                              .len = l->runtime_current ? 8 : 0};
     for (int i = 0; i < t->interp_count; i++) {
         t->interps[i].first_piece = n;
-        list_interp(t, t->interps[i].addr, t->pieces + n);
+        interp_list(l, &t->interps[i], t->pieces + n);
         n += INTERP_PIECES;
     }
-    for (int i = 0; i < t->count; i++) {
-        Thread *thread = t->rows[i];
-        uintptr_t cframe = l->frame_indirect ? thread->prediction.cframe[0] : 0;
-        thread->first_piece = n;
-        bool parked = thread->quiet >= LONG_QUIET && (t->pass + thread->index) % IDENTIFY_EVERY;
-        t->pieces[n++] = (Piece){.addr = thread->tstate, .len = l->ts_head};
-        t->pieces[n++] = (Piece){.addr = cframe + l->cframe_frame, .len = cframe ? 8 : 0};
-        t->pieces[n++] = (Piece){.addr = thread->last_frame + l->frame_instr,
-                                 .len = thread->last_frame ? 8 : 0};
-        t->pieces[n++] = (Piece){.addr = thread->tstate + l->ts_rest,
-                                 .len = parked ? 0 : l->ts_rest_size};
-    }
     return n;
-}
-
-static Interp *known_interp(Threads *t, uintptr_t addr) {
-    for (int i = 0; i < t->interp_count; i++)
-        if (t->interps[i].addr == addr) return &t->interps[i];
-    return NULL;
-}
-
-/* Fill in an interpreter's state, from the common copy or, for a new one, by reads of its own. */
-static bool read_interp(Threads *t, Interp *interp, uintptr_t *next, uintptr_t *head) {
-    Piece own[INTERP_PIECES];
-    const Piece *pieces = &t->pieces[interp->first_piece];
-    uint8_t copy[INTERP_PIECES][8] = {{0}};
-    if (!interp->first_piece) list_interp(t, interp->addr, own);
-    for (int i = 0; i < INTERP_PIECES; i++) {
-        if (interp->first_piece) {
-            if (!pieces[i].ok) return false;
-            memcpy(copy[i], piece_bytes(t->memory, &pieces[i]), pieces[i].len);
-        } else if (own[i].len && !memory_read(t->memory, own[i].addr, copy[i], own[i].len)) {
-            return false;
-        }
-    }
-    *next = word_at(copy[0], 0);
-    *head = word_at(copy[1], 0);
-    interp->id = i64_at(copy[2], 0);
-    interp->collecting = i32_at(copy[3], 0) != 0;
-    interp->gil = t->layout->gil_in_runtime ? t->layout->runtime + t->layout->interp_gil
-                                            : word_at(copy[4], 0);
-    return true;
 }
 
 /* The running frame that a thread state points to, directly or not. */
@@ -147,6 +117,17 @@ static void take_state(Threads *t, Thread *thread, const Interp *interp, const u
     thread->gil = interp->gil;
     thread->interp = interp->addr;
     thread->interp_id = interp->id;
+}
+
+/* The thread state that holds the GIL, where the runtime tells. */
+uintptr_t threads_current(const Threads *t) {
+    return t->layout->runtime_current ? word_at(piece_bytes(t->memory, &t->pieces[1]), 0) : 0;
+}
+
+static Interp *known_interp(Threads *t, uintptr_t addr) {
+    for (int i = 0; i < t->interp_count; i++)
+        if (t->interps[i].addr == addr) return &t->interps[i];
+    return NULL;
 }
 
 static void tell_birth(Threads *t, const Thread *thread, int64_t interp_id) {
@@ -200,6 +181,12 @@ static bool take_rest(Threads *t, Thread *thread, const Interp *interp, const ui
     return true;
 }
 
+void threads_take(Threads *t, Thread *thread, const Interp *interp, const uint8_t *head,
+                  uintptr_t current) {
+    if (take_rest(t, thread, interp, head)) take_state(t, thread, interp, head, current);
+    thread->seen = t->pass;
+}
+
 static Thread *known_thread(Threads *t, int count, uintptr_t tstate, int *cursor) {
     for (int n = 0; n < count; n++) {
         int i = *cursor + n < count ? *cursor + n : *cursor + n - count;
@@ -215,6 +202,7 @@ static bool follow_list(Threads *t, const Interp *interp, uintptr_t at, uintptr_
                         int *cursor, int *fresh) {
     const Layout *l = t->layout;
     uint8_t single[TS_MAX];
+    uintptr_t before = 0;
     for (int steps = 0; at; steps++) {
         if (steps > STEPS_MAX) return false;
         Thread *thread = known_thread(t, t->count + *fresh, at, cursor);
@@ -236,8 +224,9 @@ static bool follow_list(Threads *t, const Interp *interp, uintptr_t at, uintptr_
             thread->ident = NO_IDENT; /* identify() makes it new */
             t->rows[t->count + (*fresh)++] = thread;
         }
-        if (take_rest(t, thread, interp, state)) take_state(t, thread, interp, state, current);
-        thread->seen = t->pass;
+        threads_take(t, thread, interp, state, current);
+        thread->before = before;
+        before = at;
         at = word_at(state, l->ts_next);
     }
     return true;
@@ -258,41 +247,61 @@ static void find_shadowed(Threads *t) {
 
 static void drop_unseen(Threads *t) {
     int kept = 0;
+    t->parked = 0;
     for (int i = 0; i < t->count; i++) {
-        if (t->rows[i]->seen == t->pass) t->rows[kept++] = t->rows[i];
-        else if (t->complete) t->gone[t->gone_count++] = t->rows[i];
-        else t->rows[kept++] = t->rows[i];
+        Thread *thread = t->rows[i];
+        bool ended = thread->seen != t->pass && t->complete;
+        thread->first_piece = 0;
+        still_wake(t, thread);
+        t->parked += thread_is_parked(thread);
+        if (ended) t->gone[t->gone_count++] = thread;
+        else t->rows[kept++] = thread;
     }
     t->count = kept;
 }
 
-void threads_find(Threads *t) {
-    const Layout *l = t->layout;
-    t->pass++;
-    threads_forget_gone(t);
-    t->complete = false;
-    if (!make_room(t, t->count)) return;
-    memory_gather(t->memory, t->pieces, list_pieces(t));
-    if (!t->pieces[0].ok || (l->runtime_current && !t->pieces[1].ok)) return;
+static void find_all(Threads *t) {
+    int pieces = threads_list_heads(t);
+    for (int i = 0; i < t->count; i++) pieces = threads_list(t, t->rows[i], pieces);
+    memory_gather(t->memory, t->pieces, pieces);
+    if (!t->pieces[0].ok || (t->layout->runtime_current && !t->pieces[1].ok)) return;
     uintptr_t at = word_at(piece_bytes(t->memory, &t->pieces[0]), 0);
-    uintptr_t current = l->runtime_current ? word_at(piece_bytes(t->memory, &t->pieces[1]), 0) : 0;
+    uintptr_t current = threads_current(t);
     Interp found[INTERPS_MAX];
     int interps = 0, cursor = 0, fresh = 0;
     t->complete = true;
     while (at && t->complete && interps < INTERPS_MAX) {
         Interp *known = known_interp(t, at);
         Interp *interp = &found[interps++];
-        uintptr_t next = 0, head = 0;
+        uintptr_t next = 0;
         *interp = known ? *known : (Interp){.addr = at};
-        t->complete = read_interp(t, interp, &next, &head) &&
-                      follow_list(t, interp, head, current, &cursor, &fresh);
+        t->complete = interp_read(t->layout, t->memory, interp, t->pieces, &next) &&
+                      follow_list(t, interp, interp->head, current, &cursor, &fresh);
         at = next;
     }
     t->count += fresh;
     memcpy(t->interps, found, (size_t)interps * sizeof *found);
     t->interp_count = interps;
     for (int i = 0; i < interps; i++) t->interps[i].first_piece = 0;
-    for (int i = 0; i < t->count; i++) t->rows[i]->first_piece = 0;
     drop_unseen(t);
     find_shadowed(t);
+}
+
+void threads_find(Threads *t) {
+    t->pass++;
+    threads_forget_gone(t);
+    bool was_complete = t->complete;
+    t->complete = false;
+    if (!make_room(t, t->count)) {
+        t->still = false;
+        return;
+    }
+    bool may_be_still = was_complete && !t->stirred && t->parked >= STILL_LEAST && t->pass % FULL_EVERY;
+    if (may_be_still && still_find(t)) {
+        t->complete = true;
+        return;
+    }
+    t->pass++; /* what the attempt has marked as seen counts no more */
+    t->still = t->stirred = false;
+    find_all(t);
 }

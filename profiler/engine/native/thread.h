@@ -2,9 +2,11 @@
 #ifndef FLAMESPAN_THREAD_H
 #define FLAMESPAN_THREAD_H
 
+#include "interp.h"
 #include "layout.h"
 #include "memory.h"
 #include "samples.h"
+#include "state.h"
 #include "walk.h"
 
 typedef struct {
@@ -15,25 +17,28 @@ typedef struct {
 enum { IDLE_PLACES = 4 };
 
 typedef struct {
-    /* what every pass touches comes first, for the sake of the cache */
+    /* what every pass touches comes first, in one line of the cache */
     uintptr_t tstate;
     uint64_t seen; /* the pass that met it last */
     int first_piece;
     uint32_t index;
     uint32_t quiet; /* passes since it last ran */
     uint32_t stack;
+    bool asleep; /* cannot have moved since the last pass that looked at it */
+    bool has_stack, now_valid, held_valid, held_late;
+    bool put_off; /* the pass before left it to this one */
+    uint8_t stack_flags, last_state;
+    int64_t asleep_from; /* Threads.asleep_ticks when it fell asleep: since then `held` grows */
+    int64_t owed_ticks;   /* wall time of the pass that left it to this one */
+
     uint64_t ident, native_id; /* Python's and the system's number of the thread */
+    uintptr_t before;          /* the state whose `next` is this one; 0: first of its list */
 
     /* as of this pass, from one copy of all threads */
     uintptr_t frame, leaf_instr, context;
     bool holds_gil, wants_gil, collecting, shadowed;
 
     /* as of its last look */
-    bool has_stack;
-    uint8_t stack_flags, last_state;
-    bool now_valid, held_valid;
-    bool put_off;       /* the pass before left it to this one */
-    int64_t owed_ticks; /* wall time of that pass */
     uintptr_t last_frame, last_instr, last_context;
     int64_t span;
     int64_t cpu_ns;       /* -1: not read yet, or unknown */
@@ -50,21 +55,17 @@ typedef struct {
 } Thread;
 
 typedef struct {
-    uintptr_t addr;
-    int64_t id;
-    bool collecting;
-    uintptr_t gil;
-    int first_piece;
-} Interp;
-
-typedef struct {
     uint32_t index;
     uint64_t ident, native_id;
     int64_t interp_id;
 } Birth;
 
-enum { INTERPS_MAX = 256, THREADS_MAX = 16384, THREAD_PIECES = 4 };
-enum { LONG_QUIET = 4 /* passes without running after which a thread counts as parked */ };
+enum { THREADS_MAX = 16384, THREAD_PIECES = 5 };
+enum {
+    LONG_QUIET = 4,  /* passes without running after which a thread counts as parked */
+    STILL_LEAST = 4, /* parked threads from which on it pays to ask first whether any can have moved */
+    FULL_EVERY = 64  /* passes after which all are looked at in any case */
+};
 
 typedef struct {
     const Layout *layout;
@@ -78,11 +79,23 @@ typedef struct {
     uint64_t pass;
     uint32_t next_index;
     bool complete; /* the lists could be followed to their ends */
+    int parked;    /* threads that have long not run, as of the last pass that saw all */
+    bool still;    /* of this pass: nobody but those in `awake` can have moved */
+    bool stirred;  /* the next pass must look at all */
+    Thread **awake;
+    int awake_count;
+    int64_t asleep_ticks; /* wall time of all still passes so far */
     Thread **gone; /* threads that ended since the pass before: forget_gone() */
     int gone_count;
     Birth *births; /* threads met for the first time, not handed over yet */
     uint32_t birth_count, birth_room;
 } Threads;
+
+/* Whether it has long been blocked, and is not about to be looked at again. */
+static inline bool thread_is_parked(const Thread *thread) {
+    return thread->quiet >= LONG_QUIET && thread->last_state == STATE_IDLE && thread->has_stack &&
+           !thread->put_off && thread->held_valid && !thread->held_late;
+}
 
 bool threads_init(Threads *threads, const Layout *layout, Memory *memory);
 void threads_free(Threads *threads);
@@ -90,5 +103,14 @@ void threads_free(Threads *threads);
 /* Copy the state of all threads, meet new ones, and move those that ended to `gone`. */
 void threads_find(Threads *threads);
 void threads_forget_gone(Threads *threads);
+
+/* The parts of a pass over threads, for still.c as well. List what to copy of the runtime and the
+ * interpreters, or of a thread behind `count` pieces: they return how many pieces there are now. */
+int threads_list_heads(Threads *threads);
+int threads_list(const Threads *threads, Thread *thread, int count);
+uintptr_t threads_current(const Threads *threads);
+/* Take over what was copied: `head` is the first part of its state. */
+void threads_take(Threads *threads, Thread *thread, const Interp *interp, const uint8_t *head,
+                  uintptr_t current);
 
 #endif

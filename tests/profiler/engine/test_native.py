@@ -187,6 +187,43 @@ def test_threads_that_fight_for_the_gil_wait_for_it():
     assert time_in[State.IDLE] / whole < 0.1
 
 
+def test_parked_threads_are_left_alone_until_they_can_have_moved():
+    calls = [threading.Event() for _ in range(40)]
+    over = threading.Event()
+
+    def parked(call):
+        call.wait()
+        spin(0.1)  # seen at work, though it was left alone for long
+        over.wait()
+
+    threads = [
+        threading.Thread(target=parked, args=(call,), name=f"p{i}") for i, call in enumerate(calls)
+    ]
+    for thread in threads:
+        thread.start()
+    with sampled(2) as rows:
+        began = time.monotonic_ns()
+        spin(0.7)
+        for call in calls[::10]:
+            call.set()
+            spin(0.2)
+        time.sleep(0.5)
+        ended = time.monotonic_ns()
+    over.set()
+    for call in calls:
+        call.set()
+    for thread in threads:
+        thread.join()
+    wall = Counter()
+    worked = Counter()
+    for row in rows:
+        wall[row.thread] += row.wall_ns
+        worked[row.thread] += row.wall_ns * ("spin" in names(row))
+    for i in range(40):
+        assert wall[f"p{i}"] == pytest.approx(ended - began, rel=0.02, abs=30 * MS)
+        assert (worked[f"p{i}"] > 50 * MS) == (i % 10 == 0)
+
+
 def test_cpu_time_belongs_to_what_used_it_not_to_the_sleep_after():
     def burst():
         spin(0.003)
