@@ -9,6 +9,7 @@ class SpanCore:
 
     parent: Any
     id: int
+    strand: int
     end_ns: int
 
 class Sampler:
@@ -43,6 +44,18 @@ class Sampler:
     def note_c_call(self, code: CodeType, unit: int, name: str, /) -> None:
         """Instruction ``unit`` of ``code`` calls the C function ``name``."""
 
+    def set_await_types(
+        self,
+        wraps: tuple[tuple[type, int], ...],
+        waiter: type | None,
+        waiter_future: int,
+        future_state: int,
+        task: type | None,
+        task_coroutine: int,
+        /,
+    ) -> None:
+        """What leads from one coroutine to the next; see ``awaits.py``."""
+
     def drain(
         self, restart: bool, /
     ) -> tuple[
@@ -69,3 +82,9 @@ class Sampler:
 
 def line_of(table: bytes, first_line: int, unit: int, /) -> int:
     """The line of instruction ``unit`` in a location table (PEP 626)."""
+
+def offset_of(object: object, target: object, /) -> int:
+    """Where in its fixed part ``object`` points to ``target``; -1: nowhere."""
+
+def offset_of_ints(a: object, b: object, c: object, x: int, y: int, z: int, /) -> int:
+    """Where ``a``, ``b`` and ``c``, of one type, hold these C ints; -1: not at exactly one place."""

@@ -10,12 +10,13 @@ import _thread
 import contextlib
 import os
 import struct
+import sys
 import threading
 import time
 from array import array
 
 from flamespan.profiler import active, launch
-from flamespan.profiler.engine import CONTEXT_RULE, _native
+from flamespan.profiler.engine import CONTEXT_RULE, _native, awaits
 from flamespan.profiler.engine.ccalls import CallNames
 from flamespan.profiler.model import Batch, Definitions, Function, Samples, Stats, Thread
 
@@ -86,6 +87,7 @@ class NativeEngine:
         self._naming: threading.Thread | None = None
         self._naming_stop = _thread.allocate_lock()
         self._cpu_at_start_ns = 0
+        self._knows_asyncio = False
 
     @property
     def wants_restart(self) -> bool:
@@ -118,6 +120,8 @@ class NativeEngine:
     def _start(self, interval_ns: int) -> None:
         if not self._cpu_at_start_ns:
             self._cpu_at_start_ns = time.process_time_ns()
+            self._core.set_await_types(awaits.wraps(), None, 0, 0, None, 0)
+        self._learn_asyncio()
         self._core.start(interval_ns)
         if self._calls is not None:
             self._calls.start()
@@ -146,6 +150,7 @@ class NativeEngine:
 
     def drain(self, *, restart: bool = False) -> Batch:
         """Samples and definitions since the last drain; see ``engine.Engine``."""
+        self._learn_asyncio()
         told, columns = self._core.drain(restart)
         with self._lock:
             self._name_new()
@@ -164,6 +169,18 @@ class NativeEngine:
             process_cpu_ns=used_ns,
             **{name: known[name] for name in known if name not in ("stacks", "memory")},
         )
+
+    def _learn_asyncio(self) -> None:
+        """Tell the core how futures of asyncio lead on, once that is loaded."""
+        if self._knows_asyncio or "_asyncio" not in sys.modules:
+            return
+        self._knows_asyncio = True
+        try:
+            found = awaits.asyncio_types()
+        except Exception:  # of a kind not met yet: chains of coroutines end at their futures
+            found = None
+        if found is not None:
+            self._core.set_await_types(awaits.wraps(), *found)
 
     def _name_threads(self, stop_lock: _thread.LockType) -> None:
         """Give new threads their names while they live."""

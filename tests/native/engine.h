@@ -2,6 +2,7 @@
 #ifndef FUZZ_ENGINE_H
 #define FUZZ_ENGINE_H
 
+#include "chain.h"
 #include "lines.h"
 #include "text.h"
 #include "thread.h"
@@ -29,6 +30,7 @@ typedef struct {
     Walker walker[WALKERS]; /* that keep all, few and single frames */
     Threads threads;
     Text text;
+    Chain chain;
     uint64_t walks[WALK_GONE + 1];
 } Engine;
 
@@ -43,6 +45,11 @@ static void engine_init(Engine *e, const Layout *layout, Image *m) {
     CHECK(e->memory.bytes && names_init(&e->names));
     CHECK(codes_init(&e->codes, &e->layout, &e->memory, &e->names));
     CHECK(threads_init(&e->threads, &e->layout, &e->memory));
+    e->chain = (Chain){.layout = &e->layout, .memory = &e->memory, .codes = &e->codes};
+    e->chain.types = (AwaitTypes){.wraps = {{IMAGE_CODE_TYPE + 24, 16}}, .wrap_count = 1,
+                                  .waiter_type = IMAGE_CODE_TYPE + 32, .waiter_future = 16,
+                                  .future_state = 24, .task_type = IMAGE_CODE_TYPE + 40,
+                                  .task_coroutine = 32};
     e->codes.ours = "/srv/run.py";
     e->codes.machinery = "/srv/other.py\n/srv/app.py\n";
     for (int i = 0; i < WALKERS; i++)
@@ -178,6 +185,24 @@ static void pass(Engine *e, int which, int most) {
         thread->last_frame = e->walker[which].walk.frame;
     }
     check_told(e);
+}
+
+/* The coroutines that whatever lies at `object` waits for. */
+static void read_chain(Engine *e, uintptr_t object) {
+    Chain *chain = &e->chain;
+    ChainMark mark;
+    Piece pieces[CHAIN_PIECES];
+    uint8_t types[3] = {0, 8, 16};
+    uintptr_t type = IMAGE_CODE_TYPE + types[object / 8 % 3];
+    if (object) image_fill(e->memory.test_context, object + e->layout.ob_type, &type, sizeof type);
+    ChainVerdict verdict = chain_read(chain, object);
+    CHECK(chain->count >= 0 && chain->count <= CHAIN_MAX);
+    if (verdict != CHAIN_SUSPENDED) return;
+    CHECK(chain->count > 0);
+    if (!chain_mark(chain, &mark)) return;
+    chain_list(&e->layout, &chain->types, &mark, pieces);
+    memory_gather(&e->memory, pieces, CHAIN_PIECES);
+    chain_is_as_before(&e->memory, &mark, pieces);
 }
 
 #endif

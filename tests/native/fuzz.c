@@ -81,6 +81,8 @@ static void read_all(Engine *e, World *w, Choices *c) {
     read_codes(e, addrs, CODES + 8, (int32_t)pick_bytes(c, 4) >> pick(c, 32));
     for (int i = 0; i < w->threads; i++) read_context(e, w->context[i]);
     read_context(e, some_address(w, c));
+    for (int i = 0; i < w->threads; i++) read_chain(e, w->thread[i].leaf - e->layout.gen_frame);
+    read_chain(e, some_address(w, c));
     e->key = key;
     check_told(e);
 }

@@ -89,6 +89,7 @@ static uintptr_t build_span(World *w, int64_t id, int64_t end_ns, uintptr_t pare
     put_word(w->m, at + offsetof(SpanCore, id), (uint64_t)id);
     put_word(w->m, at + offsetof(SpanCore, end_ns), (uint64_t)end_ns);
     put_word(w->m, at + offsetof(SpanCore, magic), SPAN_MAGIC);
+    put_word(w->m, at + offsetof(SpanCore, strand), (uint64_t)id << 16 | 1);
     return at - SPAN_CORE_OFFSET;
 }
 

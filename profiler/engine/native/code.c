@@ -142,6 +142,7 @@ static bool learn(Codes *codes, Code *code, const uint8_t *head) {
     code->launch = LAUNCH_NONE;
     if (is_line_of(codes->machinery, &codes->file)) code->launch = LAUNCH_MACHINERY;
     if (is_line_of(codes->ours, &codes->file)) code->launch = LAUNCH_OURS;
+    code->gives_way = codes->name.len == 8 && memcmp(codes->name.bytes, "__sleep0", 8) == 0;
     code->serial = keep_names(codes, code) ? ++codes->serial : 0;
     return code->serial != 0;
 }

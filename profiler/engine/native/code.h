@@ -29,6 +29,7 @@ typedef struct {
     uint32_t frame_bytes; /* of a frame that runs it */
     uint32_t checked;     /* the walk that checked it last */
     uint8_t launch;
+    bool gives_way; /* asyncio.sleep(0): suspended there, a task waits for its loop only */
 } Code;
 
 typedef struct {

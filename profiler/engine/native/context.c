@@ -91,6 +91,7 @@ static void find_open(Memory *memory, uintptr_t at, SpanTrace *trace) {
         if (core.magic != SPAN_MAGIC) break;
         if (!core.end_ns) {
             trace->span = core.id;
+            trace->strand = core.strand;
             break;
         }
         at = core.parent;
@@ -102,6 +103,7 @@ void context_trace(Memory *memory, const Layout *l, SpanKey *key, uintptr_t cont
                    SpanTrace *trace) {
     trace->context = context;
     trace->span = 0;
+    trace->strand = 0;
     trace->count = 0;
     trace->whole = false;
     const uint8_t *at = traced(memory, trace, context + l->context_vars, 8);

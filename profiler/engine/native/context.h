@@ -12,6 +12,7 @@ typedef struct {
     int64_t id;
     int64_t end_ns; /* 0: open */
     uint64_t magic; /* SPAN_MAGIC while the object lives */
+    uint64_t strand; /* see strands.h; 0: none */
 } SpanCore;
 
 #define SPAN_MAGIC 0x4e415053454d414cu /* "LAMESPAN" */
@@ -25,10 +26,11 @@ typedef struct {
 
 /* Everything a lookup read, in order. Reading the same bytes again gives the same answer, so a
  * gather that finds all of them unchanged has looked up the span in that very moment. */
-enum { TRACE_READS = 24, TRACE_BYTES = 40 };
+enum { TRACE_READS = 24, TRACE_BYTES = 48 };
 typedef struct {
     uintptr_t context;
     int64_t span; /* 0: none active */
+    uint64_t strand; /* that it belongs to */
     int count;    /* reads; 0: nothing was looked up */
     bool whole;   /* the lookup came to an end */
     struct {

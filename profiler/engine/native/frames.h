@@ -22,6 +22,7 @@ typedef struct {
     int leaf_count; /* of them on the leaf side */
     int omitted;    /* in between */
     int64_t span;
+    uint64_t strand;
     bool span_known;
     uintptr_t frame, context; /* of the thread state when the stack was taken */
     uintptr_t leaf_instr, top;

@@ -119,6 +119,22 @@ static void find_frames(Layout *l) {
     l->owner_generator = FRAME_OWNED_BY_GENERATOR;
     l->owner_shim = 3; /* on the C stack (3.12, 3.13), of the interpreter (3.14 on); none on 3.11 */
     l->gen_executing = FRAME_EXECUTING;
+    l->gen_created = FRAME_CREATED;
+    l->gen_suspended_first = FRAME_SUSPENDED;
+    l->gen_suspended_last = FRAME_SUSPENDED;
+#if PY_VERSION_HEX >= 0x030f0000
+    l->gen_suspended_last = FRAME_SUSPENDED_YIELD_FROM_LOCKED;
+#elif PY_VERSION_HEX >= 0x030d0000
+    l->gen_suspended_last = FRAME_SUSPENDED_YIELD_FROM;
+#endif
+#if PY_VERSION_HEX >= 0x030d0000
+    l->gen_awaits_first = FRAME_SUSPENDED_YIELD_FROM;
+    l->gen_knows_await = true;
+#endif
+    l->gen_frame = OFFSET(PyGenObject, gi_iframe);
+    l->gen_types[0] = (uintptr_t)&PyGen_Type;
+    l->gen_types[1] = (uintptr_t)&PyCoro_Type;
+    l->gen_types[2] = (uintptr_t)&PyAsyncGen_Type;
     l->gen_state_back = OFFSET(PyGenObject, gi_iframe) - OFFSET(PyGenObject, gi_frame_state);
 #if PY_VERSION_HEX >= 0x030d0000
     l->frame_code = OFFSET(_PyInterpreterFrame, f_executable);

@@ -63,6 +63,12 @@ typedef struct {
 
     uint32_t gen_state_back; /* bytes from a generator's frame state back from its frame */
     int8_t gen_executing;
+    int8_t gen_created; /* state of one that has not begun */
+    int8_t gen_suspended_first, gen_suspended_last; /* states of one that is suspended */
+    int8_t gen_awaits_first; /* to gen_suspended_last: at an await or yield from */
+    bool gen_knows_await;    /* 3.13 on: its state tells the two apart */
+    uint32_t gen_frame;      /* from a generator to its frame */
+    uintptr_t gen_types[3];  /* generator, coroutine, asynchronous generator */
 
     uintptr_t code_type;
     uint32_t code_slice; /* bytes to copy of a code object, from offset 0 */

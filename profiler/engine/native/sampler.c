@@ -46,7 +46,8 @@ const char *sampler_init(Sampler *s, const Options *options) {
                      options->leaf_max, options->root_max) ||
         !threads_init(&s->threads, &s->layout, &s->memory) ||
         !samples_init(&s->samples, options->max_samples, options->max_passes) ||
-        !samples_init(&s->spare, options->max_samples, options->max_passes)) {
+        !samples_init(&s->spare, options->max_samples, options->max_passes) ||
+        !waiters_init(&s->waiters, &s->layout, &s->memory, &s->codes, &s->samples, &s->threads)) {
         sampler_free(s);
         return "no memory for its tables";
     }
@@ -65,6 +66,7 @@ void sampler_free(Sampler *s) {
     ccalls_free(&s->ccalls);
     samples_free(&s->samples);
     samples_free(&s->spare);
+    waiters_free(&s->waiters);
 }
 
 static double uniform(Sampler *s) { /* xorshift64 (Marsaglia 2003) */

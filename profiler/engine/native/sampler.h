@@ -15,6 +15,7 @@
 #include "names.h"
 #include "samples.h"
 #include "thread.h"
+#include "waiters.h"
 #include "walk.h"
 
 enum { TICK_NS = 1000, HIDDEN_MAX = 64 };
@@ -44,6 +45,7 @@ typedef struct {
     Walker walker;
     Threads threads;
     CCalls ccalls;
+    Waiters waiters;
     Samples samples, spare; /* filled by the sampler; handed over by the drain before */
     Counters counters;
     uint64_t hidden[HIDDEN_MAX];

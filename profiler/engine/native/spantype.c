@@ -11,6 +11,7 @@ typedef struct {
     long long id;
     long long end_ns;
     unsigned long long magic;
+    unsigned long long strand;
 } SpanObject;
 
 _Static_assert(offsetof(SpanObject, parent) == SPAN_CORE_OFFSET + offsetof(SpanCore, parent),
@@ -48,6 +49,7 @@ static void span_dealloc(SpanObject *self) {
 static PyMemberDef members[] = {
     {"parent", T_OBJECT, offsetof(SpanObject, parent), 0, "the span around this one, or None"},
     {"id", T_LONGLONG, offsetof(SpanObject, id), 0, "what samples carry"},
+    {"strand", T_ULONGLONG, offsetof(SpanObject, strand), 0, "whose task it belongs to; 0: none"},
     {"end_ns", T_LONGLONG, offsetof(SpanObject, end_ns), 0, "monotonic; 0 while it is open"},
     {NULL, 0, 0, 0, NULL},
 };

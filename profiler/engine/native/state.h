@@ -11,7 +11,9 @@ typedef enum {
     STATE_RUNNING = 1,
     STATE_GIL_WAIT = 2,
     STATE_IDLE = 3,
-    STATE_GC = 4
+    STATE_GC = 4,
+    STATE_AWAITING = 5,
+    STATE_LOOP_WAIT = 6
 } State;
 
 /* What the kernel says of the thread `tid` of this process: running (or runnable), or which

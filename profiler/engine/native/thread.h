@@ -41,6 +41,7 @@ typedef struct {
     /* as of its last look */
     uintptr_t last_frame, last_instr, last_context;
     int64_t span;
+    uint64_t strand; /* the transaction of a task that it belongs to: see strands.h */
     int64_t cpu_ns;       /* -1: not read yet, or unknown */
     int64_t cpu_unbooked; /* used, but not while it was seen running */
     Sample now, held; /* of this pass; of the passes before, while it did not move */
@@ -94,7 +95,7 @@ typedef struct {
 /* Whether it has long been blocked, and is not about to be looked at again. */
 static inline bool thread_is_parked(const Thread *thread) {
     return thread->quiet >= LONG_QUIET && thread->last_state == STATE_IDLE && thread->has_stack &&
-           !thread->put_off && thread->held_valid && !thread->held_late;
+           !thread->put_off && thread->held_valid && !thread->held_late && !thread->strand;
 }
 
 bool threads_init(Threads *threads, const Layout *layout, Memory *memory);

@@ -3,19 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "predict.h"
 #include "word.h"
 
 enum {
-    PAGE = 4096,
-    OVERLAP = 768,
-    SLACK = 512,    /* bytes beyond the top of the data stack: it may have grown meanwhile */
-    CLIMB_MAX = 64, /* frames that may have been called while the stack was copied */
-    CHUNK_MAX = 1 << 20,
-    CHUNK_BYTES = 16 << 10, /* usual size of a chunk */
-    NEWER = 4096,    /* bytes of a chunk that was given up, in case it is in use again */
-    BROKEN_MAX = 4,    /* looks at a ring of frames until none other is taken */
-    UNSPANNED_MAX = 8, /* looks until a stack is taken without a span */
-    FORGET_AFTER = 64 /* walks that did not meet a frame outside the data stack */
+    CLIMB_MAX = 64,   /* frames that may have been called while the stack was copied */
+    BROKEN_MAX = 4,   /* looks at a ring of frames until none other is taken */
+    UNSPANNED_MAX = 8 /* looks until a stack is taken without a span */
 };
 
 /* How one attempt came out, beside a verdict that ends the walk. */
@@ -49,195 +43,16 @@ void walker_free(Walker *w) {
     memset(w, 0, sizeof *w);
 }
 
-void prediction_free(Prediction *p) {
-    free(p->outside);
-    free(p->met);
-    free(p->last);
-    memset(p, 0, sizeof *p);
-}
-
-static int add_piece(Walker *w, uintptr_t addr, uint32_t len) {
-    w->pieces[w->count] = (Piece){.addr = addr, .len = len};
-    w->bytes += len;
-    return w->count++;
-}
-
-/* A stretch of the data stack. The kernel pauses at every page of the file that it copies into,
- * long enough for calls to end and others to begin. So the stretch is cut there, and what comes
- * next begins with some of the same bytes again: see seam_holds(). */
-static void add_stack(Walker *w, uintptr_t addr, uint32_t len) {
-    while (w->count < STACK_PIECES) {
-        uint32_t room = PAGE - w->bytes % PAGE;
-        if (room <= OVERLAP && len > room) { /* too little to go on with: fill it up */
-            add_piece(w, addr, room);
-            room = PAGE;
-        }
-        uint32_t some = len < room ? len : room;
-        add_piece(w, addr, some);
-        if (some == len) return;
-        addr += some - OVERLAP;
-        len -= some - OVERLAP;
-    }
-}
-
-static void list_pieces(Walker *w, uintptr_t tstate, const Prediction *p) {
-    const Layout *l = w->layout;
-    int cframes = 0;
-    while (l->frame_indirect && cframes < CFRAMES && p->cframe[cframes]) cframes++;
-    w->count = 0;
-    w->bytes = 0;
-    /* The oldest part of the data stack first: it hardly changes. The frame pointer right before
-     * the part that it may point to. */
-    for (int i = p->chunks - 1; i > p->base + 1; i--) add_stack(w, p->chunk[i], p->chunk_len[i]);
-    w->begin = add_piece(w, tstate, l->ts_size);
-    w->cframe = w->count;
-    for (int i = 0; i < cframes; i++) add_piece(w, p->cframe[i] + l->cframe_frame, 8);
-    w->stack = w->count;
-    if (p->base + 1 < p->chunks) add_stack(w, p->chunk[p->base + 1], p->chunk_len[p->base + 1]);
-    if (p->chunks) add_stack(w, p->chunk[p->base], p->top_used);
-    if (p->base) add_stack(w, p->chunk[p->base - 1], NEWER);
-    w->outside = w->count;
-    for (int i = 0; i < p->outsides; i++)
-        add_piece(w, p->outside[i] - l->gen_state_back, l->gen_state_back + l->frame_size);
-    w->trace = w->count;
-    for (int i = 0; i < p->trace.count; i++)
-        add_piece(w, p->trace.read[i].addr, p->trace.read[i].len);
-    w->end = add_piece(w, tstate, l->ts_size);
-}
-
-static const uint8_t *within(const Walker *w, int piece, uintptr_t addr, uint32_t len) {
-    const Piece *p = &w->pieces[piece];
-    if (!p->ok || addr < p->addr || addr - p->addr > p->len || p->len - (addr - p->addr) < len)
-        return NULL;
-    return piece_bytes(w->memory, p) + (addr - p->addr);
-}
-
-/* The copy of a frame, in which piece it lies, and whether it was copied after the frame pointer. */
-typedef struct {
-    const uint8_t *at; /* NULL: it was not predicted */
-    int piece;
-    bool late;
-} Copy;
-
-static Copy find_frame(const Walker *w, Prediction *p, uintptr_t addr, int *cursor) {
-    const Layout *l = w->layout;
-    for (int i = w->outside - 1; i >= 0; i--) {
-        if (i < w->stack && i >= w->begin) continue;
-        /* What lies before a frame must be there, too: if it is a generator's, its state does. */
-        const uint8_t *at = within(w, i, addr - l->gen_state_back, l->gen_state_back + l->frame_size);
-        if (at) return (Copy){at + l->gen_state_back, i, i >= w->stack};
-    }
-    for (int n = 0; n < p->outsides; n++) {
-        int i = *cursor + n < p->outsides ? *cursor + n : *cursor + n - p->outsides;
-        if (p->outside[i] != addr || !w->pieces[w->outside + i].ok) continue;
-        p->met[i] = w->number;
-        *cursor = i + 1 < p->outsides ? i + 1 : 0;
-        int piece = w->outside + i;
-        return (Copy){piece_bytes(w->memory, &w->pieces[piece]) + l->gen_state_back, piece, true};
-    }
-    return (Copy){NULL, 0, false};
-}
-
 /* Where two pieces of the data stack meet, the frame that lies in both must be the same in both:
  * then what lies below it, copied earlier, is what the frames above it stand on. */
 static bool seam_holds(const Walker *w, uintptr_t addr, const Copy *frame, const Copy *caller) {
     const Layout *l = w->layout;
     if (caller->piece == frame->piece || caller->piece >= w->outside) return true;
-    const uint8_t *at = within(w, caller->piece, addr, l->frame_size);
+    const uint8_t *at = predict_within(w, caller->piece, addr, l->frame_size);
     return !at || (word_at(at, l->frame_code) == word_at(frame->at, l->frame_code) &&
                    word_at(at, l->frame_previous) == word_at(frame->at, l->frame_previous) &&
                    word_at(at, l->frame_instr) == word_at(frame->at, l->frame_instr) &&
                    u32_at(at, l->frame_stack) == u32_at(frame->at, l->frame_stack));
-}
-
-static void forget_outside(Prediction *p, uint32_t now) {
-    int kept = 0;
-    for (int i = 0; i < p->outsides; i++) {
-        if (now - p->met[i] > FORGET_AFTER) continue;
-        p->outside[kept] = p->outside[i];
-        p->met[kept++] = p->met[i];
-    }
-    p->outsides = kept;
-}
-
-static bool expect_outside(Walker *w, Prediction *p, uintptr_t addr) {
-    if (p->outsides == OUTSIDE_MAX) forget_outside(p, w->number);
-    if (p->outsides == OUTSIDE_MAX) return false;
-    if (p->outsides == p->outside_room) {
-        int room = p->outside_room ? p->outside_room * 2 : 16;
-        uintptr_t *addrs = realloc(p->outside, (size_t)room * sizeof *addrs);
-        if (addrs) p->outside = addrs;
-        uint32_t *met = realloc(p->met, (size_t)room * sizeof *met);
-        if (met) p->met = met;
-        if (!addrs || !met) return false;
-        p->outside_room = room;
-    }
-    p->outside[p->outsides] = addr;
-    p->met[p->outsides++] = w->number;
-    return true;
-}
-
-/* Read the list of the data stack's chunks, newest first. */
-static void read_chunks(Walker *w, Prediction *p, uintptr_t newest) {
-    const Layout *l = w->layout;
-    p->chunks = p->base = 0;
-    for (uintptr_t at = newest; at && p->chunks < CHUNKS_MAX;) {
-        uint8_t head[64];
-        if (!memory_read(w->memory, at, head, l->chunk_data)) break;
-        uintptr_t size = word_at(head, l->chunk_size), used = word_at(head, l->chunk_top);
-        if (size < l->chunk_data || size > CHUNK_MAX) break;
-        used = used * sizeof(void *) + l->chunk_data; /* kept when a newer chunk is begun */
-        for (int i = 0; i < p->chunks; i++)
-            if (p->chunk[i] == at) return;
-        p->chunk[p->chunks] = at;
-        p->chunk_len[p->chunks++] = (uint32_t)(used < size && at != newest ? used : size);
-        at = word_at(head, l->chunk_previous);
-    }
-}
-
-/* Be ready for `newest` to be the chunk in use. False: what was just copied cannot be used. */
-static bool find_chunks(Walker *w, Prediction *p, uintptr_t newest) {
-    if (!newest) { /* the thread has not run Python code yet */
-        p->chunks = p->base = 0;
-        return true;
-    }
-    for (int i = 0; i < p->chunks; i++) {
-        if (p->chunk[i] != newest) continue;
-        int before = p->base;
-        p->base = i;
-        if (i > before) p->chunk_len[i] = CHUNK_BYTES; /* where it ends was kept for another use */
-        return i == before || i == before - 1;
-    }
-    read_chunks(w, p, newest);
-    return false;
-}
-
-/* Copy as much of the newest chunk as `top` says is in use, and a little more; a lot more for a
- * stack that went up and down between attempts. */
-static void expect_top(const Walker *w, Prediction *p, uintptr_t top) {
-    if (!p->chunks) return;
-    uintptr_t chunk = p->chunk[p->base];
-    uint32_t slack = w->walk.attempts > 2 ? CHUNK_BYTES : SLACK, size = p->chunk_len[p->base];
-    uintptr_t used = top > chunk ? top - chunk : 0;
-    p->top_used = used + slack < size ? (uint32_t)used + slack : size;
-}
-
-static bool in_chunks(const Prediction *p, uintptr_t addr) {
-    for (int i = p->base; i < p->chunks; i++)
-        if (addr >= p->chunk[i] && addr - p->chunk[i] < p->chunk_len[i]) return true;
-    return false;
-}
-
-/* 3.11 and 3.12: the running frame hangs on a structure of the C stack, another one for every
- * entry from C. False: it was not one of the latest, and so was not copied. */
-static bool find_cframe(const Walker *w, Prediction *p, uintptr_t cframe, uintptr_t *frame) {
-    int i = 0;
-    while (i < CFRAMES - 1 && p->cframe[i] && p->cframe[i] != cframe) i++;
-    bool known = p->cframe[i] == cframe && i < w->stack - w->cframe && w->pieces[w->cframe + i].ok;
-    if (known) *frame = word_at(piece_bytes(w->memory, &w->pieces[w->cframe + i]), 0);
-    memmove(p->cframe + 1, p->cframe, (size_t)i * sizeof *p->cframe);
-    p->cframe[0] = cframe;
-    return known;
 }
 
 static bool executes(const Layout *l, const uint8_t *at) {
@@ -282,13 +97,13 @@ static uintptr_t climb(const Walker *w, Prediction *p, uintptr_t addr) {
     uintptr_t leaf = addr;
     int cursor = 0;
     for (int i = 0; i < CLIMB_MAX; i++) {
-        const uint8_t *at = find_frame(w, p, leaf, &cursor).at;
+        const uint8_t *at = predict_find(w, p, leaf, &cursor).at;
         if (!at) break;
         if (executes(l, at)) return leaf;
         const Code *code = codes_known(w->codes, word_at(at, l->frame_code) & ~(uintptr_t)7);
         if (l->stack_is_pointer || at[l->frame_owner] == l->owner_generator || !code) break;
         uintptr_t next = leaf + code->frame_bytes;
-        const uint8_t *callee = find_frame(w, p, next, &cursor).at;
+        const uint8_t *callee = predict_find(w, p, next, &cursor).at;
         if (!callee || word_at(callee, l->frame_previous) != leaf) break;
         leaf = next;
     }
@@ -306,17 +121,17 @@ static Attempt follow(Walker *w, Prediction *p, uintptr_t addr) {
     w->seen = 0;
     for (int steps = 0; addr; steps++) {
         if (steps > FRAMES_MAX) return BROKEN;
-        Copy copy = find_frame(w, p, addr, &cursor);
+        Copy copy = predict_find(w, p, addr, &cursor);
         /* What the frame pointer points to must have been copied after it was read. */
         if (copy.at && !steps && !copy.late) return AGAIN;
         if (!copy.at) {
             missed = true;
-            if (in_chunks(p, addr)) {
-                expect_top(w, p, addr + l->frame_size);
+            if (predict_in_chunks(p, addr)) {
+                predict_top(w, p, addr + l->frame_size);
                 return AGAIN;
             }
             if (addr % sizeof(void *)) return AGAIN;
-            if (!expect_outside(w, p, addr)) return BROKEN;
+            if (!predict_outside(w, p, addr)) return BROKEN;
             uint32_t len = l->gen_state_back + l->frame_size;
             if (!memory_read(w->memory, addr - l->gen_state_back, single, len)) return AGAIN;
             copy = (Copy){single + l->gen_state_back, w->outside, true};
@@ -388,8 +203,8 @@ static bool trace_holds(const Walker *w, const SpanTrace *trace, int first) {
 static bool trace_is_current(Walker *w, uintptr_t tstate, const SpanTrace *trace) {
     w->count = 0;
     for (int i = 0; i < trace->count; i++)
-        add_piece(w, trace->read[i].addr, trace->read[i].len);
-    int last = add_piece(w, tstate + w->layout->ts_context, sizeof(uintptr_t));
+        predict_piece(w, trace->read[i].addr, trace->read[i].len);
+    int last = predict_piece(w, tstate + w->layout->ts_context, sizeof(uintptr_t));
     memory_gather(w->memory, w->pieces, w->count);
     return w->pieces[last].ok && trace_holds(w, trace, 0) &&
            word_at(piece_bytes(w->memory, &w->pieces[last]), 0) == trace->context;
@@ -402,6 +217,7 @@ static Attempt find_span(Walker *w, uintptr_t tstate, Prediction *p, uintptr_t c
     SpanTrace *trace = &p->trace;
     uintptr_t context = w->walk.context;
     w->walk.span = 0;
+    w->walk.strand = 0;
     w->walk.span_known = true;
     if (!w->key->variable || (!context && !context_after)) return GOOD;
     w->walk.span_known = false;
@@ -418,13 +234,14 @@ static Attempt find_span(Walker *w, uintptr_t tstate, Prediction *p, uintptr_t c
         found = trace_is_current(w, tstate, trace);
     }
     w->walk.span = found ? trace->span : 0;
+    w->walk.strand = found ? trace->strand : 0;
     w->walk.span_known = found;
     return found ? GOOD : UNSPANNED;
 }
 
 static Attempt look(Walker *w, uintptr_t tstate, Prediction *p) {
     const Layout *l = w->layout;
-    list_pieces(w, tstate, p);
+    predict_pieces(w, tstate, p);
     memory_gather(w->memory, w->pieces, w->count);
     if (!w->pieces[w->begin].ok || !w->pieces[w->end].ok) return GONE;
     const uint8_t *begin = piece_bytes(w->memory, &w->pieces[w->begin]);
@@ -433,18 +250,18 @@ static Attempt look(Walker *w, uintptr_t tstate, Prediction *p) {
     uintptr_t chunk = word_at(begin, l->ts_chunk);
     if (l->frame_indirect) {
         if (!frame) return EMPTY;
-        if (!find_cframe(w, p, frame, &frame)) return AGAIN;
+        if (!predict_cframe(w, p, frame, &frame)) return AGAIN;
     }
     if (!frame) return EMPTY;
-    if (!find_chunks(w, p, chunk)) {
-        expect_top(w, p, word_at(begin, l->ts_top));
+    if (!predict_chunks(w, p, chunk)) {
+        predict_top(w, p, word_at(begin, l->ts_top));
         return AGAIN;
     }
     w->walk.top = word_at(begin, l->ts_top);
     w->walk.base_frame = l->ts_base_frame ? word_at(begin, l->ts_base_frame) : 0;
     w->walk.context = word_at(begin, l->ts_context);
     Attempt followed = follow_either(w, p, frame, end);
-    if (word_at(end, l->ts_chunk) == chunk) expect_top(w, p, word_at(end, l->ts_top));
+    if (word_at(end, l->ts_chunk) == chunk) predict_top(w, p, word_at(end, l->ts_top));
     if (followed != GOOD) return followed;
     w->walk.frame = w->walk.frames[0].addr;
     return find_span(w, tstate, p, word_at(end, l->ts_context));
@@ -474,11 +291,12 @@ Verdict walk_thread(Walker *w, uintptr_t tstate, Prediction *p, bool running) {
     Walk *walk = &w->walk;
     int good = 0, unspanned = 0, broken = 0;
     w->number++;
+    walk->strand = 0;
     walk->span = 0; /* a walk that looks up none must not keep that of another thread's */
     walk->span_known = false;
     codes_begin(w->codes);
     calls_begin(&w->calls);
-    if (p->outsides > 32) forget_outside(p, w->number);
+    if (p->outsides > 32) predict_forget(p, w->number);
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
         w->seen = 0;
         if (i == ATTEMPTS_MAX / 2) p->chunks = p->base = 0; /* their list was torn, maybe: read it anew */

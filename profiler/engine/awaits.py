@@ -1,0 +1,99 @@
+"""How awaitables lead on, learnt from living objects: where each keeps what it waits for.
+
+A suspended coroutine keeps what it awaits on its value stack. Coroutines and generators are known
+to the C core. What may lie between them is not declared in any header, and moves between
+versions and patch releases: so one object of each kind is made here, and searched for the pointer
+that it must hold.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from flamespan.profiler.engine import _native
+
+Wraps = tuple[tuple[type, int], ...]
+"""Types of objects that wrap an awaitable, and where they point to it."""
+
+PENDING, CANCELLED, FINISHED = 0, 1, 2
+"""``fut_state`` (Modules/_asynciomodule.c)."""
+
+
+def wraps() -> Wraps:
+    """What the interpreter itself puts between two coroutines."""
+    coroutine, agen = _coroutine(), _agen()
+    step, last = agen.__anext__(), agen.__anext__()
+    between = [
+        (coroutine.__await__(), coroutine),
+        (step, agen),
+        (agen.athrow(ValueError), agen),
+        (anext(agen, None), None),
+    ]
+    found = []
+    for outer, inner in between:
+        if inner is None:  # made of another object of its kind
+            inner = next(each for each in gc.get_referents(outer) if type(each) is type(step))
+        found.append((type(outer), _native.offset_of(outer, inner)))
+        getattr(outer, "close", last.close)()
+    last.close()
+    coroutine.close()
+    return tuple((kind, at) for kind, at in found if at > 0)
+
+
+def asyncio_types() -> tuple[type | None, int, int, type | None, int] | None:
+    """What awaiting a future makes, where it keeps the future, where that keeps its state; the
+    type of tasks, and where one keeps its coroutine. None: asyncio's C part is not loaded.
+    """
+    module = sys.modules.get("_asyncio")
+    if module is None:
+        return None
+    loop: Any = _NoLoop()
+    pending, cancelled, finished = (module.Future(loop=loop) for _ in range(3))
+    cancelled.cancel()
+    finished.set_result(None)
+    state = _native.offset_of_ints(pending, cancelled, finished, PENDING, CANCELLED, FINISHED)
+    waiter = iter(pending)
+    at = _native.offset_of(waiter, pending)
+    kept = type(waiter)
+    pending.cancel()
+    del waiter
+    if at < 0 or state < 0:
+        return None
+    coroutine_at = _coroutine_of_task(module.Task)
+    return kept, at, state, (module.Task if coroutine_at > 0 else None), max(coroutine_at, 0)
+
+
+class _NoLoop:
+    """Enough of an event loop for futures that nobody waits for."""
+
+    def get_debug(self) -> bool:
+        return False
+
+    def call_soon(self, *_: object, **__: object) -> None:
+        pass
+
+    def call_exception_handler(self, *_: object) -> None:
+        pass
+
+    def is_running(self) -> bool:
+        return False
+
+
+def _coroutine_of_task(kind: Any) -> int:
+    coroutine = _coroutine()
+    task = kind(coroutine, loop=_NoLoop())
+    task._log_destroy_pending = False
+    at = int(_native.offset_of(task, coroutine))
+    coroutine.close()
+    return at
+
+
+async def _coroutine() -> None:
+    pass
+
+
+async def _agen() -> AsyncGenerator[None, None]:
+    yield

@@ -1,0 +1,171 @@
+#include "chain.h"
+
+#include <string.h>
+
+#include "word.h"
+
+enum {
+    VALUES_MAX = 512, /* bytes of locals and values that are read along with a frame */
+    WRAPPED_MAX = 8,  /* wrappers around one awaitable */
+    OBJECT_MAX = 64,
+    RESUMED_AWAIT = 2 /* RESUME's argument after `yield from` and `await`, at least (opcode.py) */
+};
+
+/* From a generator's state to the end of its frame's fixed part. */
+static uint32_t end_size(const Layout *l) { return l->gen_state_back + l->frame_size; }
+
+static bool is_suspended(const Layout *l, int8_t state) {
+    return state >= l->gen_suspended_first && state <= l->gen_suspended_last;
+}
+
+/* Whether the frame stopped at an await or `yield from`, and not at a `yield` of its own. */
+static bool awaits(const Chain *c, int8_t state, uintptr_t instr) {
+    const Layout *l = c->layout;
+    if (l->gen_knows_await)
+        return state >= l->gen_awaits_first && state <= l->gen_suspended_last;
+    uint8_t next[2]; /* the instruction after the one that yielded */
+    return memory_read(c->memory, instr + 2, next, 2) && next[1] >= RESUMED_AWAIT;
+}
+
+/* The object on top of the frame's value stack; `frame` has `values` bytes of locals behind it. */
+static uintptr_t top_value(const Chain *c, uintptr_t addr, const uint8_t *frame, uint32_t values) {
+    const Layout *l = c->layout;
+    uintptr_t locals = addr + l->frame_size, at;
+    if (l->stack_is_pointer) {
+        at = word_at(frame, l->frame_stack) - sizeof(void *);
+    } else {
+        int32_t top = i32_at(frame, l->frame_stack);
+        if (top <= 0) return 0;
+        at = locals + ((uintptr_t)top - 1) * sizeof(void *);
+    }
+    if (at < locals || at % sizeof(void *)) return 0;
+    uintptr_t value = 0;
+    if (at - locals + sizeof value <= values) value = word_at(frame, (uint32_t)(at - addr));
+    else if (!memory_read(c->memory, at, &value, sizeof value)) return 0;
+    return value & ~(uintptr_t)7; /* 3.14 on: the low bits tell how it is counted */
+}
+
+/* What is at the end of an awaitable: a generator that goes on, or a future. */
+static uintptr_t unwrap(Chain *c, uintptr_t object) {
+    const Layout *l = c->layout;
+    const AwaitTypes *t = &c->types;
+    for (int i = 0; object && i < WRAPPED_MAX; i++) {
+        uint8_t head[OBJECT_MAX];
+        uintptr_t inner = 0;
+        if (!memory_read(c->memory, object, head, sizeof head)) return 0;
+        uintptr_t type = word_at(head, l->ob_type);
+        if (type == l->gen_types[0] || type == l->gen_types[1] || type == l->gen_types[2])
+            return object;
+        for (int k = 0; k < t->wrap_count; k++)
+            if (t->wraps[k].type == type && t->wraps[k].inner < sizeof head - 8)
+                inner = word_at(head, t->wraps[k].inner);
+        if (type == t->waiter_type && t->waiter_type) {
+            uint32_t state = 0;
+            c->future = word_at(head, t->waiter_future);
+            if (!memory_read(c->memory, c->future + t->future_state, &state, 4)) return 0;
+            c->ready = state != 0;
+            uintptr_t future_type = 0;
+            if (!c->ready && memory_read(c->memory, c->future + l->ob_type, &future_type, 8) &&
+                future_type == t->task_type && t->task_type)
+                memory_read(c->memory, c->future + t->task_coroutine, &inner, sizeof inner);
+        }
+        object = inner;
+    }
+    return 0;
+}
+
+/* Read one suspended generator, and find what it awaits. */
+static ChainVerdict read_link(Chain *c, uintptr_t object, uintptr_t *awaited) {
+    const Layout *l = c->layout;
+    uint8_t bytes[END_MAX + VALUES_MAX];
+    uintptr_t frame = object + l->gen_frame, from = frame - l->gen_state_back;
+    uint32_t values = VALUES_MAX;
+    if (!memory_read(c->memory, from, bytes, end_size(l) + values)) {
+        values = 0;
+        if (!memory_read(c->memory, from, bytes, end_size(l))) return CHAIN_GONE;
+    }
+    const uint8_t *at = bytes + l->gen_state_back;
+    int8_t state = (int8_t)bytes[0];
+    *awaited = 0;
+    if (at[l->frame_owner] != l->owner_generator) return CHAIN_GONE;
+    if (state == l->gen_created) return CHAIN_NEW;
+    if (!is_suspended(l, state)) return CHAIN_RUNS;
+    ChainLink *link = &c->links[c->count++];
+    link->frame = frame;
+    link->code = word_at(at, l->frame_code) & ~(uintptr_t)7;
+    link->instr = word_at(at, l->frame_instr);
+    if (awaits(c, state, link->instr)) *awaited = top_value(c, frame, at, values);
+    return CHAIN_SUSPENDED;
+}
+
+ChainVerdict chain_read(Chain *c, uintptr_t coroutine) {
+    const Layout *l = c->layout;
+    uintptr_t type = 0, object = coroutine, awaited = 0;
+    c->count = 0;
+    c->ready = c->truncated = c->unsettled = false;
+    c->future = 0;
+    if (!memory_read(c->memory, coroutine + l->ob_type, &type, sizeof type)) return CHAIN_GONE;
+    if (type != l->gen_types[0] && type != l->gen_types[1] && type != l->gen_types[2])
+        return CHAIN_GONE;
+    while (object) {
+        if (c->count == CHAIN_MAX) {
+            c->truncated = true;
+            break;
+        }
+        ChainVerdict verdict = read_link(c, object, &awaited);
+        /* A task that is awaited may run, or not have begun: the chain ends at who awaits it. */
+        if (verdict != CHAIN_SUSPENDED && c->future) {
+            c->ready = verdict == CHAIN_NEW;
+            c->unsettled = true;
+            break;
+        }
+        if (verdict != CHAIN_SUSPENDED) return verdict;
+        for (int i = 0; i < c->count - 1; i++)
+            if (c->links[i].frame == object + l->gen_frame) return CHAIN_GONE; /* a ring */
+        c->future = 0;
+        object = awaited ? unwrap(c, awaited) : 0;
+    }
+    return c->count ? CHAIN_SUSPENDED : CHAIN_GONE;
+}
+
+void chain_list(const Layout *l, const AwaitTypes *types, const ChainMark *mark, Piece *pieces) {
+    bool one = mark->first == mark->last;
+    pieces[0] = (Piece){.addr = mark->first - l->gen_state_back, .len = end_size(l)};
+    pieces[1] = (Piece){.addr = mark->last - l->gen_state_back, .len = one ? 0 : end_size(l)};
+    pieces[2] = (Piece){.addr = mark->future + types->future_state, .len = mark->future ? 4 : 0};
+}
+
+bool chain_is_as_before(const Memory *memory, const ChainMark *mark, const Piece *pieces) {
+    for (int i = 0; i < 2; i++) {
+        if (!pieces[i].len) continue;
+        if (!pieces[i].ok || memcmp(piece_bytes(memory, &pieces[i]), mark->ends[i], pieces[i].len))
+            return false;
+    }
+    if (!pieces[2].len) return true;
+    return pieces[2].ok && u32_at(piece_bytes(memory, &pieces[2]), 0) == mark->future_state;
+}
+
+bool chain_mark(Chain *c, ChainMark *mark) {
+    const Layout *l = c->layout;
+    Piece pieces[CHAIN_PIECES];
+    const ChainLink *first = &c->links[0], *last = &c->links[c->count - 1];
+    if (end_size(l) > END_MAX) return false;
+    *mark = (ChainMark){.first = first->frame, .last = last->frame, .future = c->future};
+    chain_list(l, &c->types, mark, pieces);
+    memory_gather(c->memory, pieces, CHAIN_PIECES);
+    for (int i = 0; i < 2; i++) {
+        if (!pieces[i].len) continue;
+        const uint8_t *at = piece_bytes(c->memory, &pieces[i]);
+        const ChainLink *link = i ? last : first;
+        if (!pieces[i].ok || !is_suspended(l, (int8_t)at[0]) ||
+            word_at(at, l->gen_state_back + l->frame_instr) != link->instr)
+            return false;
+        memcpy(mark->ends[i], at, pieces[i].len);
+    }
+    if (pieces[2].len) {
+        if (!pieces[2].ok) return false;
+        mark->future_state = u32_at(piece_bytes(c->memory, &pieces[2]), 0);
+        if (!c->unsettled && c->ready != (mark->future_state != 0)) return false;
+    }
+    return true;
+}

@@ -1,0 +1,65 @@
+/* Where a suspended task waits: its chain of coroutines, down to the innermost await.
+ *
+ * A suspended coroutine keeps what it awaits on top of its value stack. From there the chain goes
+ * on: to another coroutine, through the small objects that wrap one, through a future to the task
+ * behind it. A suspended task is still, so the chain is read piece by piece; then its two ends
+ * are read again. */
+#ifndef FLAMESPAN_CHAIN_H
+#define FLAMESPAN_CHAIN_H
+
+#include "code.h"
+#include "layout.h"
+#include "memory.h"
+
+enum { CHAIN_MAX = 128, WRAPS_MAX = 8, CHAIN_PIECES = 3, END_MAX = 128 };
+
+/* What cannot be known before asyncio is loaded: see awaits.py. */
+typedef struct {
+    struct {
+        uintptr_t type;  /* objects of this type wrap what is awaited */
+        uint32_t inner;  /* and point to it from here */
+    } wraps[WRAPS_MAX];
+    int wrap_count;
+    uintptr_t waiter_type; /* what awaiting a future of C makes */
+    uint32_t waiter_future;
+    uint32_t future_state; /* int, 0: pending */
+    uintptr_t task_type;
+    uint32_t task_coroutine;
+} AwaitTypes;
+
+typedef struct {
+    uintptr_t frame, code, instr;
+} ChainLink;
+
+typedef struct {
+    const Layout *layout;
+    Memory *memory;
+    Codes *codes;
+    AwaitTypes types;
+    ChainLink links[CHAIN_MAX]; /* outermost first */
+    int count;
+    bool ready;       /* what it waits for has happened: it waits for its loop */
+    bool truncated;   /* there was more */
+    bool unsettled;   /* it ends at a task that runs or is new, and may go on by itself */
+    uintptr_t future; /* at the innermost end; 0: none */
+} Chain;
+
+typedef enum { CHAIN_SUSPENDED, CHAIN_NEW, CHAIN_RUNS, CHAIN_GONE } ChainVerdict;
+
+/* Read the chain of the task whose outermost coroutine is at `coroutine`. Anything but SUSPENDED:
+ * it is new, runs, has ended, or moved while it was read. */
+ChainVerdict chain_read(Chain *chain, uintptr_t coroutine);
+
+/* What tells whether a chain is still as it was: its ends. `list` gives CHAIN_PIECES pieces. */
+typedef struct {
+    uintptr_t first, last, future; /* frames, and the future at the end or 0 */
+    uint8_t ends[2][END_MAX];
+    uint32_t future_state;
+} ChainMark;
+
+void chain_list(const Layout *layout, const AwaitTypes *types, const ChainMark *mark, Piece *pieces);
+bool chain_is_as_before(const Memory *memory, const ChainMark *mark, const Piece *pieces);
+/* Mark the chain just read; false: it has moved meanwhile. */
+bool chain_mark(Chain *chain, ChainMark *mark);
+
+#endif

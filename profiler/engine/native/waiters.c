@@ -1,0 +1,240 @@
+#include "waiters.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "sampler.h"
+
+bool waiters_init(Waiters *w, const Layout *layout, Memory *memory, Codes *codes, Samples *samples,
+                  Threads *threads) {
+    memset(w, 0, sizeof *w);
+    w->chain.layout = layout;
+    w->chain.memory = memory;
+    w->chain.codes = w->codes = codes;
+    w->samples = samples;
+    w->threads = threads;
+    w->rows = calloc(STRANDS_MAX, sizeof *w->rows); /* pages that are not used cost nothing */
+    w->visits = calloc(VISITS_MAX, sizeof *w->visits);
+    w->pieces = calloc(VISITS_MAX * CHAIN_PIECES, sizeof *w->pieces);
+    return w->rows && w->visits && w->pieces;
+}
+
+void waiters_free(Waiters *w) {
+    free(w->rows);
+    free(w->visits);
+    free(w->pieces);
+    memset(w, 0, sizeof *w);
+}
+
+static void release(Waiters *w, Waiter *waiter) {
+    if (!waiter->held_valid) return;
+    waiter->held_valid = false;
+    if (!samples_add(w->samples, waiter->thread, &waiter->held, w->charged)) w->dropped++;
+}
+
+void waiters_flush(Waiters *w) {
+    for (uint32_t i = 1; i <= w->high; i++) release(w, &w->rows[i]);
+    w->high = 0;
+}
+
+void waiters_restart(Waiters *w) {
+    for (uint32_t i = 0; i < STRANDS_MAX; i++) {
+        if (!w->rows[i].id) continue;
+        w->rows[i].known = false;
+    }
+}
+
+void waiters_begin(Waiters *w, int64_t excluded_ticks) {
+    w->pass++;
+    w->excluded_ticks += excluded_ticks;
+}
+
+/* Another transaction has this number now. */
+static void meet(Waiters *w, Waiter *waiter, const Strand *strand) {
+    release(w, waiter);
+    int64_t start = strand->start_ns / TICK_NS;
+    *waiter = (Waiter){.id = strand->id};
+    waiter->since_ticks = (start > w->first_ticks ? start : w->first_ticks) - w->excluded_ticks;
+}
+
+/* How long it has been open, as far as that counts. */
+static int64_t open_ticks(const Waiters *w, const Waiter *waiter, int64_t now_ticks) {
+    return now_ticks - w->excluded_ticks - waiter->since_ticks;
+}
+
+void waiters_ran(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) {
+    Waiter *waiter = &w->rows[strand_number(id)];
+    Strand strand;
+    if (!id) return;
+    if (waiter->id != id) {
+        if (!strands_get(strand_number(id), &strand) || strand.id != id) return;
+        meet(w, waiter, &strand);
+    }
+    if (waiter->ran == w->pass) return; /* on two threads at once */
+    waiter->ran = w->pass;
+    int64_t most = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
+    if (ticks > most) ticks = most;
+    if (ticks > 0) waiter->accounted_ticks += ticks;
+}
+
+/* The number of the thread whose state lies at `tstate`. */
+static bool find_thread(const Waiters *w, Waiter *waiter, uintptr_t tstate) {
+    if (waiter->tstate == tstate) return true;
+    for (int i = 0; i < w->threads->count; i++) {
+        if (w->threads->rows[i]->tstate != tstate) continue;
+        waiter->tstate = tstate;
+        waiter->thread = w->threads->rows[i]->index;
+        return true;
+    }
+    return false;
+}
+
+/* Whether entry `number` is to be looked at in this pass. */
+static bool is_waiting(Waiters *w, uint32_t number, Strand *strand) {
+    Waiter *waiter = &w->rows[number];
+    if (!strands_get(number, strand)) {
+        release(w, waiter);
+        return false;
+    }
+    if (waiter->id != strand->id) meet(w, waiter, strand);
+    if (waiter->ran == w->pass) release(w, waiter);
+    return waiter->ran != w->pass && find_thread(w, waiter, strand->tstate);
+}
+
+/* Choose those to look at, in turn. */
+static void choose(Waiters *w, int most) {
+    uint32_t last = strands_last(), end = last > w->high ? last : w->high;
+    bool were_all = w->all;
+    w->visit_count = 0;
+    w->all = true;
+    if (w->cursor > end) w->cursor = 0;
+    for (uint32_t i = 0; i < end; i++) {
+        if (w->visit_count == most) {
+            w->all = false;
+            break;
+        }
+        w->cursor = w->cursor < end ? w->cursor + 1 : 1;
+        Visit *visit = &w->visits[w->visit_count];
+        visit->due = false;
+        if (is_waiting(w, w->cursor, &visit->strand)) w->visit_count++;
+    }
+    /* Held back until it changes is only what each pass looks at. */
+    if (were_all && !w->all) waiters_flush(w);
+    w->high = w->all ? last : 0;
+}
+
+/* Number the stack of the chain that was read. False: some of its code could not be read. */
+static bool number_stack(Waiters *w, Waiter *waiter) {
+    Chain *chain = &w->chain;
+    const Layout *l = chain->layout;
+    uintptr_t addrs[CHAIN_MAX];
+    uint32_t stack = 0;
+    bool loops = false;
+    for (int i = 0; i < chain->count; i++) addrs[i] = chain->links[i].code;
+    codes_check(w->codes, addrs, chain->count);
+    for (int i = 0; i < chain->count; i++) {
+        Code *code = codes_known(w->codes, addrs[i]);
+        if (!code) return false;
+        int64_t offset = (int64_t)(chain->links[i].instr - (code->addr + l->code_bytes));
+        if (offset < -2 || offset / 2 >= (int64_t)code->units) return false;
+        stack = names_stack(w->codes->names, stack, codes_place(w->codes, code, (int32_t)(offset / 2)));
+        loops = code->gives_way;
+    }
+    waiter->stack = stack;
+    waiter->state = chain->ready || loops ? STATE_LOOP_WAIT : STATE_AWAITING;
+    waiter->flags = chain->truncated ? FLAG_TRUNCATED : 0;
+    return stack != 0;
+}
+
+/* False: it cannot be told where it waits now. */
+static bool read_anew(Waiters *w, Waiter *waiter, const Strand *strand) {
+    bool read = chain_read(&w->chain, strand->coroutine) == CHAIN_SUSPENDED &&
+                number_stack(w, waiter) && chain_mark(&w->chain, &waiter->mark);
+    waiter->known = read && !w->chain.unsettled;
+    return read;
+}
+
+/* Which of those chosen stand where they stood. */
+static void compare(Waiters *w) {
+    const Layout *l = w->chain.layout;
+    int count = 0;
+    for (int i = 0; i < w->visit_count; i++) {
+        Waiter *waiter = &w->rows[strand_number(w->visits[i].strand.id)];
+        if (!waiter->known) continue;
+        chain_list(l, &w->chain.types, &waiter->mark, w->pieces + count);
+        count += CHAIN_PIECES;
+    }
+    memory_gather(w->chain.memory, w->pieces, count);
+    count = 0;
+    for (int i = 0; i < w->visit_count; i++) {
+        Waiter *waiter = &w->rows[strand_number(w->visits[i].strand.id)];
+        if (!waiter->known) continue;
+        waiter->known = chain_is_as_before(w->chain.memory, &waiter->mark, w->pieces + count);
+        count += CHAIN_PIECES;
+    }
+}
+
+static bool merges(const Sample *held, const Sample *now) {
+    return held->stack == now->stack && held->span == now->span && held->state == now->state &&
+           held->flags == now->flags;
+}
+
+static void account(Waiters *w, Waiter *waiter, Visit *visit, int64_t now_ticks) {
+    int64_t wall = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
+    if (wall <= 0) return;
+    waiter->accounted_ticks += wall;
+    visit->now = (Sample){.stack = waiter->stack, .span = visit->strand.span, .wall_ticks = wall,
+                          .state = waiter->state, .flags = waiter->flags};
+    if (waiter->held_valid && merges(&waiter->held, &visit->now)) {
+        waiter->held.wall_ticks += wall;
+        return;
+    }
+    release(w, waiter);
+    visit->due = true;
+}
+
+/* Its transaction is still open, so what was read was its own and no later user's of its memory. */
+static bool is_current(const Strand *strand) {
+    Strand now;
+    return strands_get(strand_number(strand->id), &now) && now.id == strand->id &&
+           now.span == strand->span;
+}
+
+void waiters_look(Waiters *w, int64_t now_ticks, double allowed_ns) {
+    w->visit_count = 0;
+    if (!strands_last() && !w->high) return;
+    int64_t began_ns = clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
+    double most = VISITS_MAX;
+    if (allowed_ns >= 0 && w->visit_cost_ns > 0) most = allowed_ns / w->visit_cost_ns;
+    if (most < VISITS_LEAST) most = VISITS_LEAST;
+    choose(w, most < VISITS_MAX ? (int)most : VISITS_MAX);
+    compare(w);
+    codes_begin(w->codes);
+    for (int i = 0; i < w->visit_count; i++) {
+        Visit *visit = &w->visits[i];
+        Waiter *waiter = &w->rows[strand_number(visit->strand.id)];
+        if ((waiter->known || read_anew(w, waiter, &visit->strand)) && is_current(&visit->strand))
+            account(w, waiter, visit, now_ticks);
+        else
+            release(w, waiter);
+    }
+    if (!w->visit_count) return;
+    double cost = (double)(clock_ns_of(CLOCK_THREAD_CPUTIME_ID) - began_ns) / w->visit_count;
+    w->visit_cost_ns += w->visit_cost_ns > 0 ? (cost - w->visit_cost_ns) / 16 : cost;
+}
+
+void waiters_take(Waiters *w, int64_t charged) {
+    w->charged = charged;
+    for (int i = 0; i < w->visit_count; i++) {
+        Visit *visit = &w->visits[i];
+        Waiter *waiter = &w->rows[strand_number(visit->strand.id)];
+        if (!visit->due) continue;
+        if (w->all) {
+            waiter->held = visit->now;
+            waiter->held_valid = true;
+        } else if (!samples_add(w->samples, waiter->thread, &visit->now, charged)) {
+            w->dropped++;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+/* Transactions that wait: at each pass, an open transaction that no thread runs gets a sample of the
+ * place where its task is suspended. So what is booked to it adds up to its duration.
+ *
+ * While there is time for all of them, each is looked at in every pass, and one that stands where
+ * it stood costs a few words of a common copy. Where there are too many for the budget a pass
+ * looks at some, in turn, and books to each the time since it was last accounted for. */
+#ifndef FLAMESPAN_WAITERS_H
+#define FLAMESPAN_WAITERS_H
+
+#include "chain.h"
+#include "samples.h"
+#include "strands.h"
+#include "thread.h"
+
+enum { VISITS_MAX = 1000 /* in one pass */, VISITS_LEAST = 16 };
+
+typedef struct {
+    StrandId id;
+    uint64_t ran; /* the pass that last saw it on a thread */
+    int64_t since_ticks, accounted_ticks;
+    uintptr_t tstate; /* of the thread with number `thread` */
+    uint32_t thread;
+    uint32_t stack;
+    bool known; /* the chain was as `mark` tells, and is this stack */
+    uint8_t state, flags;
+    bool held_valid;
+    Sample held;
+    ChainMark mark;
+} Waiter;
+
+typedef struct {
+    Strand strand;
+    bool due; /* a sample of it goes into this pass */
+    Sample now;
+} Visit;
+
+typedef struct {
+    Chain chain;
+    Codes *codes;
+    Samples *samples;
+    Threads *threads;
+    Piece *pieces;
+    Waiter *rows; /* by the strand's number */
+    Visit *visits;
+    int visit_count;
+    uint32_t high;   /* no waiter above this number has a sample held back */
+    uint32_t cursor; /* whose turn it is */
+    bool all;        /* this pass looks at all of them */
+    uint64_t pass;
+    int64_t first_ticks;     /* before that nothing was sampled */
+    int64_t excluded_ticks;  /* in which this process cannot have run */
+    int64_t charged;         /* wall ticks of the pass that is open */
+    double visit_cost_ns;    /* moving mean */
+    uint64_t dropped;
+} Waiters;
+
+bool waiters_init(Waiters *waiters, const Layout *layout, Memory *memory, Codes *codes,
+                  Samples *samples, Threads *threads);
+void waiters_free(Waiters *waiters);
+
+/* A pass begins: `excluded_ticks` of the time since the pass before count for nobody. */
+void waiters_begin(Waiters *waiters, int64_t excluded_ticks);
+/* A thread was seen in this transaction, and is charged `ticks`. */
+void waiters_ran(Waiters *waiters, StrandId id, int64_t ticks, int64_t now_ticks);
+/* Look at those that nobody ran, for as long as `allowed_ns` (negative: all). */
+void waiters_look(Waiters *waiters, int64_t now_ticks, double allowed_ns);
+/* The pass is open in the samples now. */
+void waiters_take(Waiters *waiters, int64_t charged);
+/* Hand over what is held back; numbers of stacks begin anew after `restart`. */
+void waiters_flush(Waiters *waiters);
+void waiters_restart(Waiters *waiters);
+
+#endif
