@@ -83,8 +83,8 @@ class Sampler:
 def line_of(table: bytes, first_line: int, unit: int, /) -> int:
     """The line of instruction ``unit`` in a location table (PEP 626)."""
 
-def offset_of(object: object, target: object, /) -> int:
-    """Where in its fixed part ``object`` points to ``target``; -1: nowhere."""
+def offset_of(holder: object, target: object, /) -> int:
+    """Where in its fixed part ``holder`` points to ``target``; -1: nowhere."""
 
 def offset_of_ints(a: object, b: object, c: object, x: int, y: int, z: int, /) -> int:
-    """Where ``a``, ``b`` and ``c``, of one type, hold these C ints; -1: not at exactly one place."""
+    """Where ``a``, ``b``, ``c``, of one type, hold these C ints; -1: not at exactly one place."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, NamedTuple
 
 from flamespan.profiler.engine import _native
 
@@ -25,28 +25,38 @@ PENDING, CANCELLED, FINISHED = 0, 1, 2
 def wraps() -> Wraps:
     """What the interpreter itself puts between two coroutines."""
     coroutine, agen = _coroutine(), _agen()
-    step, last = agen.__anext__(), agen.__anext__()
-    between = [
+    step = agen.__anext__()
+    found = []
+    for outer, inner in (
         (coroutine.__await__(), coroutine),
         (step, agen),
         (agen.athrow(ValueError), agen),
-        (anext(agen, None), None),
-    ]
-    found = []
-    for outer, inner in between:
-        if inner is None:  # made of another object of its kind
-            inner = next(each for each in gc.get_referents(outer) if type(each) is type(step))
+    ):
         found.append((type(outer), _native.offset_of(outer, inner)))
-        getattr(outer, "close", last.close)()
-    last.close()
+        outer.close()
+    # This one makes what it wraps by itself.
+    default = anext(agen, None)
+    (inside,) = (each for each in gc.get_referents(default) if type(each) is type(step))
+    found.append((type(default), _native.offset_of(default, inside)))
+    inside.close()
     coroutine.close()
     return tuple((kind, at) for kind, at in found if at > 0)
 
 
-def asyncio_types() -> tuple[type | None, int, int, type | None, int] | None:
-    """What awaiting a future makes, where it keeps the future, where that keeps its state; the
-    type of tasks, and where one keeps its coroutine. None: asyncio's C part is not loaded.
-    """
+class AsyncioTypes(NamedTuple):
+    """What leads through asyncio's futures and tasks; offsets are in bytes."""
+
+    waiter: type
+    """What awaiting a future makes, ..."""
+    waiter_future: int
+    """... and where it keeps the future."""
+    future_state: int
+    task: type | None
+    task_coroutine: int
+
+
+def asyncio_types() -> AsyncioTypes | None:
+    """None: asyncio's C part is not loaded, or keeps these things in ways not met yet."""
     module = sys.modules.get("_asyncio")
     if module is None:
         return None
@@ -63,7 +73,8 @@ def asyncio_types() -> tuple[type | None, int, int, type | None, int] | None:
     if at < 0 or state < 0:
         return None
     coroutine_at = _coroutine_of_task(module.Task)
-    return kept, at, state, (module.Task if coroutine_at > 0 else None), max(coroutine_at, 0)
+    task = module.Task if coroutine_at > 0 else None
+    return AsyncioTypes(kept, at, state, task, max(coroutine_at, 0))
 
 
 class _NoLoop:
