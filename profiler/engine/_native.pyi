@@ -1,5 +1,6 @@
 """The C core's contract; ``native/*.c`` keep it. ``native.py`` is its only user."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import CodeType
 from typing import Any
@@ -82,6 +83,9 @@ class Sampler:
 
 def line_of(table: bytes, first_line: int, unit: int, /) -> int:
     """The line of instruction ``unit`` in a location table (PEP 626)."""
+
+def use_greenlets(getcurrent: Callable[[], object], /) -> None:
+    """Transactions entered in greenlets are sampled where these wait."""
 
 def offset_of(holder: object, target: object, /) -> int:
     """Where in its fixed part ``holder`` points to ``target``; -1: nowhere."""

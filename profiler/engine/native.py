@@ -87,7 +87,7 @@ class NativeEngine:
         self._naming: threading.Thread | None = None
         self._naming_stop = _thread.allocate_lock()
         self._cpu_at_start_ns = 0
-        self._knows_asyncio = False
+        self._knows_asyncio = self._knows_greenlets = False
 
     @property
     def wants_restart(self) -> bool:
@@ -121,7 +121,7 @@ class NativeEngine:
         if not self._cpu_at_start_ns:
             self._cpu_at_start_ns = time.process_time_ns()
             self._core.set_await_types(awaits.wraps(), None, 0, 0, None, 0)
-        self._learn_asyncio()
+        self._learn()
         self._core.start(interval_ns)
         if self._calls is not None:
             self._calls.start()
@@ -150,7 +150,7 @@ class NativeEngine:
 
     def drain(self, *, restart: bool = False) -> Batch:
         """Samples and definitions since the last drain; see ``engine.Engine``."""
-        self._learn_asyncio()
+        self._learn()
         told, columns = self._core.drain(restart)
         with self._lock:
             self._name_new()
@@ -170,8 +170,12 @@ class NativeEngine:
             **{name: known[name] for name in known if name not in ("stacks", "memory")},
         )
 
-    def _learn_asyncio(self) -> None:
-        """Tell the core how futures of asyncio lead on, once that is loaded."""
+    def _learn(self) -> None:
+        """Tell the core how tasks and greenlets wait, once what makes them is loaded."""
+        greenlet = sys.modules.get("greenlet")
+        if greenlet is not None and not self._knows_greenlets and hasattr(greenlet, "getcurrent"):
+            self._knows_greenlets = True
+            _native.use_greenlets(greenlet.getcurrent)
         if self._knows_asyncio or "_asyncio" not in sys.modules:
             return
         self._knows_asyncio = True

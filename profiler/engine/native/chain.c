@@ -27,22 +27,24 @@ static bool awaits(const Chain *c, int8_t state, uintptr_t instr) {
     return memory_read(c->memory, instr + 2, next, 2) && next[1] >= RESUMED_AWAIT;
 }
 
-/* The object on top of the frame's value stack; `frame` has `values` bytes of locals behind it. */
-static uintptr_t top_value(const Chain *c, uintptr_t addr, const uint8_t *frame, uint32_t values) {
-    const Layout *l = c->layout;
-    uintptr_t locals = addr + l->frame_size, at;
-    if (l->stack_is_pointer) {
-        at = word_at(frame, l->frame_stack) - sizeof(void *);
-    } else {
-        int32_t top = i32_at(frame, l->frame_stack);
-        if (top <= 0) return 0;
-        at = locals + ((uintptr_t)top - 1) * sizeof(void *);
-    }
+static uintptr_t value_at(const Chain *c, uintptr_t at, uintptr_t addr, const uint8_t *frame,
+                          uint32_t values) {
+    uintptr_t locals = addr + c->layout->frame_size, value = 0;
     if (at < locals || at % sizeof(void *)) return 0;
-    uintptr_t value = 0;
     if (at - locals + sizeof value <= values) value = word_at(frame, (uint32_t)(at - addr));
     else if (!memory_read(c->memory, at, &value, sizeof value)) return 0;
     return value & ~(uintptr_t)7; /* 3.14 on: the low bits tell how it is counted */
+}
+
+/* What is awaited lies on top of the frame's value stack, or (3.15) under an empty place; `frame`
+ * is a copy with `values` bytes of locals and values. */
+static uintptr_t top_value(const Chain *c, uintptr_t addr, const uint8_t *frame, uint32_t values) {
+    const Layout *l = c->layout;
+    uintptr_t end = l->stack_is_pointer
+                        ? word_at(frame, l->frame_stack)
+                        : addr + l->frame_size + (uintptr_t)i32_at(frame, l->frame_stack) * 8;
+    uintptr_t top = value_at(c, end - 8, addr, frame, values);
+    return top ? top : value_at(c, end - 16, addr, frame, values);
 }
 
 /* What is at the end of an awaitable: a generator that goes on, or a future. */
@@ -102,7 +104,7 @@ ChainVerdict chain_read(Chain *c, uintptr_t coroutine) {
     const Layout *l = c->layout;
     uintptr_t type = 0, object = coroutine, awaited = 0;
     c->count = 0;
-    c->ready = c->truncated = c->unsettled = false;
+    c->ready = c->truncated = c->unsettled = c->of_frames = false;
     c->future = 0;
     if (!memory_read(c->memory, coroutine + l->ob_type, &type, sizeof type)) return CHAIN_GONE;
     if (type != l->gen_types[0] && type != l->gen_types[1] && type != l->gen_types[2])
@@ -125,6 +127,64 @@ ChainVerdict chain_read(Chain *c, uintptr_t coroutine) {
         c->future = 0;
         object = awaited ? unwrap(c, awaited) : 0;
     }
+    return c->count ? CHAIN_SUSPENDED : CHAIN_GONE;
+}
+
+/* Read one frame behind those that are there. 0: it cannot be. */
+static uintptr_t read_frame(Chain *c, uintptr_t addr, uint8_t *bytes) {
+    const Layout *l = c->layout;
+    if (c->count == CHAIN_MAX || addr % sizeof(void *) ||
+        !memory_read(c->memory, addr, bytes, l->frame_size))
+        return 0;
+    if (bytes[l->frame_owner] < l->owner_shim)
+        c->links[c->count++] = (ChainLink){addr, word_at(bytes, l->frame_code) & ~(uintptr_t)7,
+                                           word_at(bytes, l->frame_instr)};
+    return addr;
+}
+
+static void turn_around(Chain *c) {
+    for (int i = 0; i < c->count / 2; i++) {
+        ChainLink link = c->links[i];
+        c->links[i] = c->links[c->count - 1 - i];
+        c->links[c->count - 1 - i] = link;
+    }
+}
+
+/* A frame that has saved its stack pointer has called another, which lies right behind it. (From
+ * 3.14 on it is saved at every call, so that a frame that has ended would look the same.) */
+static void climb(Chain *c, uintptr_t frame, uint8_t *bytes) {
+    const Layout *l = c->layout;
+    while (!l->stack_is_pointer && i32_at(bytes, l->frame_stack) >= 0) {
+        uintptr_t code = word_at(bytes, l->frame_code);
+        codes_check(c->codes, &code, 1);
+        const Code *known = codes_known(c->codes, code);
+        if (!known || bytes[l->frame_owner] == l->owner_generator) return;
+        uintptr_t next = frame + known->frame_bytes;
+        if (!memory_read(c->memory, next, bytes, l->frame_size) ||
+            word_at(bytes, l->frame_previous) != frame || !read_frame(c, next, bytes))
+            return;
+        frame = next;
+    }
+}
+
+ChainVerdict chain_read_frames(Chain *c, uintptr_t frame) {
+    const Layout *l = c->layout;
+    uint8_t first[END_MAX], bytes[END_MAX];
+    c->count = 0;
+    c->ready = c->truncated = c->unsettled = false;
+    c->of_frames = true;
+    c->future = 0;
+    if (l->frame_size > END_MAX || !read_frame(c, frame, first)) return CHAIN_GONE;
+    for (uintptr_t at = word_at(first, l->frame_previous); at;) {
+        if (!read_frame(c, at, bytes)) {
+            c->truncated = c->count == CHAIN_MAX;
+            if (c->truncated) break;
+            return CHAIN_GONE;
+        }
+        at = word_at(bytes, l->frame_previous);
+    }
+    turn_around(c);
+    climb(c, frame, first);
     return c->count ? CHAIN_SUSPENDED : CHAIN_GONE;
 }
 
@@ -157,7 +217,7 @@ bool chain_mark(Chain *c, ChainMark *mark) {
         if (!pieces[i].len) continue;
         const uint8_t *at = piece_bytes(c->memory, &pieces[i]);
         const ChainLink *link = i ? last : first;
-        if (!pieces[i].ok || !is_suspended(l, (int8_t)at[0]) ||
+        if (!pieces[i].ok || (!c->of_frames && !is_suspended(l, (int8_t)at[0])) ||
             word_at(at, l->gen_state_back + l->frame_instr) != link->instr)
             return false;
         memcpy(mark->ends[i], at, pieces[i].len);

@@ -42,6 +42,7 @@ typedef struct {
     bool truncated;   /* there was more */
     bool unsettled;   /* it ends at a task that runs or is new, and may go on by itself */
     uintptr_t future; /* at the innermost end; 0: none */
+    bool of_frames;   /* a greenlet's frames, not coroutines */
 } Chain;
 
 typedef enum { CHAIN_SUSPENDED, CHAIN_NEW, CHAIN_RUNS, CHAIN_GONE } ChainVerdict;
@@ -49,6 +50,10 @@ typedef enum { CHAIN_SUSPENDED, CHAIN_NEW, CHAIN_RUNS, CHAIN_GONE } ChainVerdict
 /* Read the chain of the task whose outermost coroutine is at `coroutine`. Anything but SUSPENDED:
  * it is new, runs, has ended, or moved while it was read. */
 ChainVerdict chain_read(Chain *chain, uintptr_t coroutine);
+
+/* The same of a suspended greenlet: the frames below `frame`, and those above it as far as they
+ * can be told from frames that have ended. */
+ChainVerdict chain_read_frames(Chain *chain, uintptr_t frame);
 
 /* What tells whether a chain is still as it was: its ends. `list` gives CHAIN_PIECES pieces. */
 typedef struct {

@@ -325,6 +325,12 @@ static PyObject *line(PyObject *module, PyObject *args) {
     return PyLong_FromLong(line_of((const uint8_t *)table, (size_t)length, first_line, unit));
 }
 
+static PyObject *use_greenlets(PyObject *module, PyObject *getcurrent) {
+    (void)module;
+    strands_use_greenlets(getcurrent);
+    Py_RETURN_NONE;
+}
+
 /* Where in `object` a pointer to `target` lies; -1: nowhere. */
 static PyObject *offset_of(PyObject *module, PyObject *args) {
     (void)module;
@@ -359,6 +365,7 @@ static PyObject *offset_of_ints(PyObject *module, PyObject *args) {
 }
 
 static PyMethodDef functions[] = {
+    {"use_greenlets", use_greenlets, METH_O, "Spans entered in greenlets are theirs."},
     {"offset_of", offset_of, METH_VARARGS, "Where an object points to another; -1: nowhere."},
     {"offset_of_ints", offset_of_ints, METH_VARARGS, "Where objects hold numbers; -1: nowhere."},
     {"line_of", line, METH_VARARGS, "The line of an instruction, from a location table."},

@@ -107,6 +107,7 @@ static void release_moved(Sampler *s, int64_t now_ticks, int64_t charged, uint8_
         now->wall_ticks += thread->owed_ticks;
         thread->owed_ticks = 0;
         waiters_ran(&s->waiters, thread->strand, now->wall_ticks, now_ticks);
+        if (thread->stack_flags & FLAG_SKEWED) waiters_doubt(&s->waiters, thread->tstate);
         now->flags |= flags;
         if (thread->held_valid && merges(&thread->held, now)) {
             now->wall_ticks += thread->held.wall_ticks;

@@ -1,6 +1,3 @@
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
 #include "strands.h"
 
 #include <stdatomic.h>
@@ -11,7 +8,7 @@ enum { LOOK_DEPTH = 1000 /* frames searched for a coroutine */ };
 
 typedef struct {
     atomic_uint_fast64_t turn; /* odd: being written */
-    _Atomic uint64_t id, coroutine, tstate;
+    _Atomic uint64_t id, owner, frame, tstate;
     _Atomic int64_t span, start_ns;
 } Entry;
 
@@ -21,12 +18,15 @@ static uint16_t freed[STRANDS_MAX]; /* numbers to use again, the last one freed 
 static uint32_t freed_count;
 static atomic_uint last;
 static uint64_t serial, refused;
+static PyObject *getcurrent; /* of the greenlet module, once that is loaded */
 
 void strands_use(const Layout *known) {
     static Layout kept;
     kept = *known;
     layout = &kept;
 }
+
+void strands_use_greenlets(PyObject *given) { Py_XSETREF(getcurrent, Py_XNewRef(given)); }
 
 static const uint8_t *bytes_of(uintptr_t addr) { return (const uint8_t *)addr; }
 
@@ -63,6 +63,25 @@ static uintptr_t running_coroutine(const PyThreadState *tstate) {
     return found;
 }
 
+/* The greenlet that runs, unless it is a thread's first one, which is the thread. */
+static uintptr_t running_greenlet(void) {
+    if (!getcurrent) return 0;
+    PyObject *greenlet = PyObject_CallNoArgs(getcurrent);
+    PyObject *parent = greenlet ? PyObject_GetAttrString(greenlet, "parent") : NULL;
+    uintptr_t found = parent && parent != Py_None ? (uintptr_t)greenlet : 0;
+    Py_XDECREF(parent);
+    Py_XDECREF(greenlet);
+    PyErr_Clear();
+    return found;
+}
+
+/* Whose code runs: a task's, by its outermost coroutine, or a greenlet's. */
+static uintptr_t running_owner(const PyThreadState *tstate, bool *is_greenlet) {
+    uintptr_t coroutine = running_coroutine(tstate);
+    *is_greenlet = !coroutine;
+    return coroutine ? coroutine : running_greenlet();
+}
+
 static void begin_write(Entry *entry) {
     atomic_fetch_add_explicit(&entry->turn, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
@@ -75,7 +94,8 @@ static void end_write(Entry *entry) {
 static void put(Entry *entry, const Strand *strand) {
     begin_write(entry);
     atomic_store_explicit(&entry->id, strand->id, memory_order_relaxed);
-    atomic_store_explicit(&entry->coroutine, strand->coroutine, memory_order_relaxed);
+    atomic_store_explicit(&entry->owner, strand->owner, memory_order_relaxed);
+    atomic_store_explicit(&entry->frame, strand->frame, memory_order_relaxed);
     atomic_store_explicit(&entry->tstate, strand->tstate, memory_order_relaxed);
     atomic_store_explicit(&entry->span, strand->span, memory_order_relaxed);
     atomic_store_explicit(&entry->start_ns, strand->start_ns, memory_order_relaxed);
@@ -86,8 +106,9 @@ StrandId strands_open(int64_t span, int64_t start_ns) {
     /* Interpreters with a GIL of their own could be here at the same time. */
     if (!layout || PyInterpreterState_Get() != PyInterpreterState_Main()) return 0;
     const PyThreadState *tstate = PyThreadState_Get();
-    uintptr_t coroutine = running_coroutine(tstate);
-    if (!coroutine) return 0;
+    bool is_greenlet;
+    uintptr_t owner = running_owner(tstate, &is_greenlet);
+    if (!owner) return 0;
     uint32_t number = freed_count ? freed[--freed_count] : 0;
     if (!number) {
         number = atomic_load_explicit(&last, memory_order_relaxed) + 1;
@@ -97,7 +118,8 @@ StrandId strands_open(int64_t span, int64_t start_ns) {
         }
         atomic_store_explicit(&last, number, memory_order_release);
     }
-    Strand strand = {.id = ++serial * STRANDS_MAX + number, .coroutine = coroutine,
+    Strand strand = {.id = ++serial * STRANDS_MAX + number, .owner = owner,
+                     .frame = is_greenlet ? running_frame(tstate) : 0,
                      .tstate = (uintptr_t)tstate, .span = span, .start_ns = start_ns};
     put(&entries[number], &strand);
     return strand.id;
@@ -107,8 +129,9 @@ void strands_enter(StrandId id, int64_t span) {
     Entry *entry = &entries[strand_number(id)];
     if (!id || atomic_load_explicit(&entry->id, memory_order_relaxed) != id) return;
     const PyThreadState *tstate = PyThreadState_Get();
-    uintptr_t coroutine = running_coroutine(tstate);
-    if (coroutine != atomic_load_explicit(&entry->coroutine, memory_order_relaxed)) return;
+    bool is_greenlet;
+    uintptr_t owner = running_owner(tstate, &is_greenlet);
+    if (owner != atomic_load_explicit(&entry->owner, memory_order_relaxed)) return;
     begin_write(entry);
     atomic_store_explicit(&entry->tstate, (uintptr_t)tstate, memory_order_relaxed);
     atomic_store_explicit(&entry->span, span, memory_order_relaxed);
@@ -136,7 +159,8 @@ bool strands_get(uint32_t number, Strand *strand) {
     uint64_t turn = atomic_load_explicit(&entry->turn, memory_order_acquire);
     if (turn & 1) return false;
     strand->id = atomic_load_explicit(&entry->id, memory_order_relaxed);
-    strand->coroutine = atomic_load_explicit(&entry->coroutine, memory_order_relaxed);
+    strand->owner = atomic_load_explicit(&entry->owner, memory_order_relaxed);
+    strand->frame = atomic_load_explicit(&entry->frame, memory_order_relaxed);
     strand->tstate = atomic_load_explicit(&entry->tstate, memory_order_relaxed);
     strand->span = atomic_load_explicit(&entry->span, memory_order_relaxed);
     strand->start_ns = atomic_load_explicit(&entry->start_ns, memory_order_relaxed);

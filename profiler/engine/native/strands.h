@@ -1,4 +1,5 @@
-/* Open transactions whose code can be suspended: in a coroutine, so somewhere in a task.
+/* Open transactions whose code can be suspended: those in a coroutine (so somewhere in a task), and
+ * those in a greenlet.
  *
  * Written with the GIL, by the code that opens and closes spans; read by the sampler thread
  * without it. Every entry is guarded by its own count: odd while it is being written (a seqlock).
@@ -6,6 +7,9 @@
  * by copies that cannot fault, and believes only what fits. */
 #ifndef FLAMESPAN_STRANDS_H
 #define FLAMESPAN_STRANDS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +23,8 @@ typedef uint64_t StrandId;
 
 typedef struct {
     StrandId id;         /* 0: free */
-    uintptr_t coroutine; /* the outermost of the task that entered the transaction */
+    uintptr_t owner;     /* the outermost coroutine of the task that entered it; or the greenlet */
+    uintptr_t frame;     /* of a greenlet: the frame that entered it; 0: a coroutine */
     uintptr_t tstate;    /* the thread that last opened a span in it */
     int64_t span;        /* the innermost that is open in this task */
     int64_t start_ns;
@@ -28,7 +33,10 @@ typedef struct {
 /* Needed before any of the rest; with the GIL. */
 void strands_use(const Layout *layout);
 
-/* With the GIL. A transaction was entered: 0 if it is not in a coroutine, or there are too many. */
+/* With the GIL: `getcurrent` of the greenlet module, once that is loaded. */
+void strands_use_greenlets(PyObject *getcurrent);
+
+/* With the GIL. A transaction was entered: 0 if it can not be suspended, or there are too many. */
 StrandId strands_open(int64_t span, int64_t start_ns);
 /* A span inside of it was entered or left, so that `span` is the innermost now. Does nothing where
  * the running code is of another task than the one that entered the transaction. */

@@ -47,6 +47,7 @@ void waiters_restart(Waiters *w) {
 
 void waiters_begin(Waiters *w, int64_t excluded_ticks) {
     w->pass++;
+    w->doubtful_count = 0;
     w->excluded_ticks += excluded_ticks;
 }
 
@@ -78,6 +79,18 @@ void waiters_ran(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) {
     if (ticks > 0) waiter->accounted_ticks += ticks;
 }
 
+void waiters_doubt(Waiters *w, uintptr_t tstate) {
+    if (w->doubtful_count < DOUBTFUL_MAX) w->doubtful[w->doubtful_count++] = tstate;
+}
+
+/* Whether it may run after all: that of a greenlet, unlike a coroutine, is not written on it. */
+static bool may_run(const Waiters *w, const Strand *strand) {
+    if (!strand->frame) return false;
+    for (int i = 0; i < w->doubtful_count; i++)
+        if (w->doubtful[i] == strand->tstate) return true;
+    return w->doubtful_count == DOUBTFUL_MAX;
+}
+
 /* The number of the thread whose state lies at `tstate`. */
 static bool find_thread(const Waiters *w, Waiter *waiter, uintptr_t tstate) {
     if (waiter->tstate == tstate) return true;
@@ -99,7 +112,7 @@ static bool is_waiting(Waiters *w, uint32_t number, Strand *strand) {
     }
     if (waiter->id != strand->id) meet(w, waiter, strand);
     if (waiter->ran == w->pass) release(w, waiter);
-    return waiter->ran != w->pass && find_thread(w, waiter, strand->tstate);
+    return waiter->ran != w->pass && !may_run(w, strand) && find_thread(w, waiter, strand->tstate);
 }
 
 /* Choose those to look at, in turn. */
@@ -149,7 +162,9 @@ static bool number_stack(Waiters *w, Waiter *waiter) {
 
 /* False: it cannot be told where it waits now. */
 static bool read_anew(Waiters *w, Waiter *waiter, const Strand *strand) {
-    bool read = chain_read(&w->chain, strand->coroutine) == CHAIN_SUSPENDED &&
+    ChainVerdict verdict = strand->frame ? chain_read_frames(&w->chain, strand->frame)
+                                         : chain_read(&w->chain, strand->owner);
+    bool read = verdict == CHAIN_SUSPENDED &&
                 number_stack(w, waiter) && chain_mark(&w->chain, &waiter->mark);
     waiter->known = read && !w->chain.unsettled;
     return read;

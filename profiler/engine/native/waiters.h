@@ -12,7 +12,7 @@
 #include "strands.h"
 #include "thread.h"
 
-enum { VISITS_MAX = 1000 /* in one pass */, VISITS_LEAST = 16 };
+enum { VISITS_MAX = 1000 /* in one pass */, VISITS_LEAST = 16, DOUBTFUL_MAX = 16 };
 
 typedef struct {
     StrandId id;
@@ -46,6 +46,8 @@ typedef struct {
     uint32_t high;   /* no waiter above this number has a sample held back */
     uint32_t cursor; /* whose turn it is */
     bool all;        /* this pass looks at all of them */
+    uintptr_t doubtful[DOUBTFUL_MAX]; /* states of threads whose span this pass cannot tell */
+    int doubtful_count;
     uint64_t pass;
     int64_t first_ticks;     /* before that nothing was sampled */
     int64_t excluded_ticks;  /* in which this process cannot have run */
@@ -62,6 +64,8 @@ void waiters_free(Waiters *waiters);
 void waiters_begin(Waiters *waiters, int64_t excluded_ticks);
 /* A thread was seen in this transaction, and is charged `ticks`. */
 void waiters_ran(Waiters *waiters, StrandId id, int64_t ticks, int64_t now_ticks);
+/* What ran in this thread cannot be told. */
+void waiters_doubt(Waiters *waiters, uintptr_t tstate);
 /* Look at those that nobody ran, for as long as `allowed_ns` (negative: all). */
 void waiters_look(Waiters *waiters, int64_t now_ticks, double allowed_ns);
 /* The pass is open in the samples now. */
