@@ -54,6 +54,7 @@ static PyObject *sampler_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     }
     self->sampler = sampler;
     strands_use(&sampler->layout);
+    sampler->waiters.past = strands_latest();
     return (PyObject *)self;
 }
 

@@ -150,6 +150,8 @@ void strands_close(StrandId id) {
     }
 }
 
+StrandId strands_latest(void) { return (serial + 1) * STRANDS_MAX; }
+
 uint64_t strands_refused(void) { return refused; }
 
 uint32_t strands_last(void) { return atomic_load_explicit(&last, memory_order_acquire); }

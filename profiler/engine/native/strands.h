@@ -42,6 +42,8 @@ StrandId strands_open(int64_t span, int64_t start_ns);
  * the running code is of another task than the one that entered the transaction. */
 void strands_enter(StrandId id, int64_t span);
 void strands_close(StrandId id);
+/* All that are open now belong to recordings of the past: their names are up to here. */
+StrandId strands_latest(void);
 /* Transactions that found no room. */
 uint64_t strands_refused(void);
 

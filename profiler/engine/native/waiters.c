@@ -6,6 +6,8 @@
 #include "clock.h"
 #include "sampler.h"
 
+enum { CREDIT_PASSES = 100 };
+
 bool waiters_init(Waiters *w, const Layout *layout, Memory *memory, Codes *codes, Samples *samples,
                   Threads *threads) {
     memset(w, 0, sizeof *w);
@@ -67,7 +69,7 @@ static int64_t open_ticks(const Waiters *w, const Waiter *waiter, int64_t now_ti
 void waiters_ran(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) {
     Waiter *waiter = &w->rows[strand_number(id)];
     Strand strand;
-    if (!id) return;
+    if (!id || id < w->past) return;
     if (waiter->id != id) {
         if (!strands_get(strand_number(id), &strand) || strand.id != id) return;
         meet(w, waiter, &strand);
@@ -106,7 +108,7 @@ static bool find_thread(const Waiters *w, Waiter *waiter, uintptr_t tstate) {
 /* Whether entry `number` is to be looked at in this pass. */
 static bool is_waiting(Waiters *w, uint32_t number, Strand *strand) {
     Waiter *waiter = &w->rows[number];
-    if (!strands_get(number, strand)) {
+    if (!strands_get(number, strand) || strand->id < w->past) {
         release(w, waiter);
         return false;
     }
@@ -216,14 +218,22 @@ static bool is_current(const Strand *strand) {
            now.span == strand->span;
 }
 
+/* How many may be looked at now. The first look at one costs ten times what later ones do: hence
+ * the credit. */
+static int affordable(Waiters *w, double allowed_ns) {
+    if (allowed_ns < 0 || w->visit_cost_ns <= 0) return VISITS_MAX;
+    double ceiling = CREDIT_PASSES * allowed_ns;
+    w->credit_ns = w->credit_ns + allowed_ns < ceiling ? w->credit_ns + allowed_ns : ceiling;
+    double most = w->credit_ns / w->visit_cost_ns;
+    if (most > VISITS_MAX) return VISITS_MAX;
+    return most < VISITS_LEAST ? VISITS_LEAST : (int)most;
+}
+
 void waiters_look(Waiters *w, int64_t now_ticks, double allowed_ns) {
     w->visit_count = 0;
     if (!strands_last() && !w->high) return;
     int64_t began_ns = clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
-    double most = VISITS_MAX;
-    if (allowed_ns >= 0 && w->visit_cost_ns > 0) most = allowed_ns / w->visit_cost_ns;
-    if (most < VISITS_LEAST) most = VISITS_LEAST;
-    choose(w, most < VISITS_MAX ? (int)most : VISITS_MAX);
+    choose(w, affordable(w, allowed_ns));
     compare(w);
     codes_begin(w->codes);
     for (int i = 0; i < w->visit_count; i++) {
@@ -235,7 +245,9 @@ void waiters_look(Waiters *w, int64_t now_ticks, double allowed_ns) {
             release(w, waiter);
     }
     if (!w->visit_count) return;
-    double cost = (double)(clock_ns_of(CLOCK_THREAD_CPUTIME_ID) - began_ns) / w->visit_count;
+    double spent = (double)(clock_ns_of(CLOCK_THREAD_CPUTIME_ID) - began_ns);
+    double cost = spent / w->visit_count;
+    w->credit_ns -= spent;
     w->visit_cost_ns += w->visit_cost_ns > 0 ? (cost - w->visit_cost_ns) / 16 : cost;
 }
 

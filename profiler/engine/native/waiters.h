@@ -50,9 +50,11 @@ typedef struct {
     int doubtful_count;
     uint64_t pass;
     int64_t first_ticks;     /* before that nothing was sampled */
+    StrandId past;           /* what was open before this sampler was made is not its own */
     int64_t excluded_ticks;  /* in which this process cannot have run */
     int64_t charged;         /* wall ticks of the pass that is open */
     double visit_cost_ns;    /* moving mean */
+    double credit_ns;        /* that visits may cost now: what a pass does not use is kept for a while */
     uint64_t dropped;
 } Waiters;
 
@@ -66,7 +68,7 @@ void waiters_begin(Waiters *waiters, int64_t excluded_ticks);
 void waiters_ran(Waiters *waiters, StrandId id, int64_t ticks, int64_t now_ticks);
 /* What ran in this thread cannot be told. */
 void waiters_doubt(Waiters *waiters, uintptr_t tstate);
-/* Look at those that nobody ran, for as long as `allowed_ns` (negative: all). */
+/* Look at those that nobody ran: it may cost `allowed_ns` a pass in the long run (negative: any). */
 void waiters_look(Waiters *waiters, int64_t now_ticks, double allowed_ns);
 /* The pass is open in the samples now. */
 void waiters_take(Waiters *waiters, int64_t charged);

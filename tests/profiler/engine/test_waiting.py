@@ -1,0 +1,315 @@
+"""Transactions that wait: where their suspended tasks stand, and that their time adds up."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import Counter, defaultdict
+
+import pytest
+
+from flamespan import profiler
+from flamespan.profiler.engine import choose
+from flamespan.profiler.errors import UsageError
+from flamespan.profiler.model import State
+from helpers import recordings
+
+try:
+    choose("native")
+except UsageError as error:
+    pytest.skip(f"no native engine here: {error}", allow_module_level=True)
+
+WAITING = (State.AWAITING, State.LOOP_WAIT)
+MS = 1_000_000
+
+
+def spin(seconds):
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
+
+
+def record(folder, main, rate_hz=500, **options):
+    with profiler.Profiler(folder, rate_hz, engine="native", **options) as running:
+        main()
+    return recordings.read(running.path)
+
+
+def waits(recording):
+    """Of each transaction: wall of each (state, stack, description of the span) it waited in."""
+    spans = recordings.spans(recording)
+    found = defaultdict(Counter)
+    for row in recordings.rows(recording):
+        if row.state in WAITING:
+            names = tuple(name.rpartition(".")[2] for name in row.stack)
+            what = spans[row.span].description or spans[row.span].name
+            found[root(spans, row.span).name][row.state, names, what] += row.wall_ns
+    return found
+
+
+def root(spans, span):
+    while spans[span].parent:
+        span = spans[span].parent
+    return spans[span]
+
+
+def ends(recording):
+    return {span.id: span.end_ns for span in recording.spans.ended}
+
+
+async def fetch(seconds):
+    await asyncio.sleep(seconds)
+
+
+async def query(seconds):
+    with profiler.span("db", "query"):
+        await fetch(seconds)
+
+
+def seen(rows, state, *names, during=None):
+    return sum(
+        wall
+        for (was, stack, what), wall in rows.items()
+        if was == state and stack[: len(names)] == names and during in (None, what)
+    )
+
+
+def test_a_suspended_task_is_sampled_at_its_innermost_await(tmp_path):
+    async def handler():
+        with profiler.transaction("get"):
+            await fetch(0.2)
+            await query(0.3)
+
+    recording = record(tmp_path, lambda: asyncio.run(handler()))
+    rows = waits(recording)["get"]
+    assert seen(rows, State.AWAITING, "handler", "fetch", "sleep", during="get") > 150 * MS
+    assert (
+        seen(rows, State.AWAITING, "handler", "query", "fetch", "sleep", during="query") > 200 * MS
+    )
+    threads = {row.thread for row in recordings.rows(recording) if row.state in WAITING}
+    assert threads == {"MainThread"}
+    lines = {row.lines[0] for row in recordings.rows(recording) if row.state == State.AWAITING}
+    first = handler.__code__.co_firstlineno
+    assert lines <= {first + 2, first + 3}
+
+
+def test_the_chain_goes_on_through_tasks_generators_and_wrappers(tmp_path):
+    class Custom:
+        def __await__(self):
+            return fetch(0.1).__await__()
+
+    async def items():
+        for item in range(2):
+            await fetch(0.1)
+            yield item
+
+    async def handler():
+        with profiler.transaction("get"):
+            await asyncio.create_task(query(0.15))
+            await Custom()
+            async for _ in items():
+                pass
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(fetch(5), 0.15)
+
+    rows = waits(record(tmp_path, lambda: asyncio.run(handler())))["get"]
+    assert seen(rows, State.AWAITING, "handler", "query", "fetch", "sleep") > 80 * MS
+    assert seen(rows, State.AWAITING, "handler", "fetch", "sleep") > 50 * MS
+    assert seen(rows, State.AWAITING, "handler", "items", "fetch", "sleep") > 100 * MS
+    assert seen(rows, State.AWAITING, "handler", "wait_for") > 80 * MS
+
+
+def test_a_task_that_could_go_on_waits_for_its_loop(tmp_path):
+    async def polite(answer):
+        with profiler.transaction("polite"):
+            await asyncio.sleep(0)
+            await answer
+
+    async def rude(answer):
+        await asyncio.sleep(0)
+        spin(0.2)  # meanwhile sleep(0) is over
+        await asyncio.sleep(0)
+        answer.set_result(None)
+        spin(0.2)  # meanwhile the answer is there
+
+    async def main():
+        answer = asyncio.get_running_loop().create_future()
+        await asyncio.gather(rude(answer), *(polite(answer) for _ in range(3)))
+
+    rows = waits(record(tmp_path, lambda: asyncio.run(main())))["polite"]
+    assert seen(rows, State.LOOP_WAIT, "polite") > 900 * MS
+    assert seen(rows, State.AWAITING, "polite") < 0.2 * seen(rows, State.LOOP_WAIT, "polite")
+
+
+def checked_sums(recording):
+    """The time booked to each transaction against its duration: off by no more than an interval at
+    either end, or by what the passes there were late; what nothing could be told of is known.
+    """
+    spans = recordings.spans(recording)
+    passes, booked = [], defaultdict(int)
+    for samples in recording.samples:
+        now = samples.start_ticks
+        for gap, unobserved in zip(samples.pass_ticks, samples.pass_unobserved, strict=True):
+            now += gap
+            passes.append(
+                (now * samples.tick_ns, gap * samples.tick_ns, unobserved * samples.tick_ns)
+            )
+    for row in recordings.rows(recording):
+        if row.span:
+            whole = root(spans, row.span)
+            booked[whole.id] += min(row.wall_ns, row.time_ns - whole.start_ns)
+    checked = 0
+    for span, end_ns in ends(recording).items():
+        start_ns = spans[span].start_ns
+        if spans[span].parent:
+            continue
+        around = [gap for at, gap, _ in passes if at > start_ns and at - gap < end_ns]
+        lost = sum(lost for at, _, lost in passes if start_ns < at <= end_ns)
+        slack = 2 * max(around, default=10 * MS) + lost + 2 * MS
+        assert abs(booked[span] - (end_ns - start_ns)) <= slack, spans[span]
+        checked += 1
+    return checked
+
+
+def test_running_awaiting_and_waiting_for_the_loop_add_up(tmp_path):
+    async def request(number):
+        with profiler.transaction(str(number)):
+            for _ in range(5):
+                spin(0.002)
+                await query(0.02)
+                await asyncio.sleep(0)
+            await asyncio.gather(fetch(0.01), query(0.03))
+            await asyncio.to_thread(time.sleep, 0.05)
+
+    async def main():
+        for _ in range(2):
+            await asyncio.gather(*(request(number) for number in range(20)))
+
+    recording = record(tmp_path, lambda: asyncio.run(main()))
+    assert checked_sums(recording) == 40
+
+
+def test_of_very_many_that_wait_some_are_looked_at_in_turn(tmp_path):
+    count, seconds = 3000, 1.5
+
+    async def request():
+        with profiler.transaction("wait"):
+            await fetch(seconds)
+
+    async def main():
+        await asyncio.gather(*(request() for _ in range(count)))
+
+    recording = record(tmp_path, lambda: asyncio.run(main()), 100)
+    booked = Counter()
+    for row in recordings.rows(recording):
+        if row.state in WAITING:
+            booked[row.span] += row.wall_ns
+    per_pass = [n for samples in recording.samples for n in samples.pass_samples]
+    assert max(per_pass) <= 1100
+    assert len(booked) == count  # none is left out
+    starts = {span.id: span.start_ns for span in recording.spans.started}
+    durations = sum(end_ns - starts[span] for span, end_ns in ends(recording).items())
+    assert sum(booked.values()) <= durations
+    assert sum(booked.values()) > 0.2 * durations
+
+
+def test_nothing_is_booked_to_what_is_closed(tmp_path):
+    opened = []
+
+    async def opens():
+        transaction = profiler.transaction("early")
+        transaction.__enter__()
+        opened.append(transaction)
+        await fetch(0.3)
+
+    async def main():
+        task = asyncio.create_task(opens())
+        await asyncio.sleep(0.1)
+        opened[0].__exit__(None, None, None)  # from another task
+        await task
+        await asyncio.sleep(0.1)
+
+    recording = record(tmp_path, lambda: asyncio.run(main()))
+    ((span, end_ns),) = ends(recording).items()
+    rows = [row for row in recordings.rows(recording) if row.span == span]
+    assert rows
+    assert all(row.time_ns - row.wall_ns <= end_ns for row in rows)
+    assert checked_sums(recording) == 1
+
+
+def test_transactions_left_open_or_abandoned_harm_nobody(tmp_path):
+    async def leaves():
+        profiler.transaction("left").__enter__()
+        await fetch(0.02)
+
+    async def abandoned():
+        with profiler.transaction("abandoned"):
+            await asyncio.get_running_loop().create_future()
+
+    async def main():
+        for _ in range(20):
+            await leaves()
+            task = asyncio.create_task(abandoned())
+            await asyncio.sleep(0.01)
+            task.cancel()
+            del task
+        chain = abandoned()
+        chain.send(None)  # driven by hand, and then let go of
+        del chain
+        await fetch(0.1)
+
+    recording = record(tmp_path, lambda: asyncio.run(main()))
+    for row in recordings.rows(recording):
+        if row.state in WAITING:
+            assert row.stack[0].rpartition(".")[2] in ("leaves", "abandoned", "main")
+
+
+def test_trio_tasks_wait_too(tmp_path):
+    trio = pytest.importorskip("trio")
+
+    async def nap(seconds):
+        await trio.sleep(seconds)
+
+    async def request():
+        with profiler.transaction("get"):
+            spin(0.01)
+            await nap(0.2)
+
+    async def main():
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(request)
+
+    recording = record(tmp_path, lambda: trio.run(main))
+    rows = waits(recording)["get"]
+    assert seen(rows, State.AWAITING, "request", "nap") > 600 * MS
+    assert checked_sums(recording) == 5
+
+
+def test_greenlets_wait_too(tmp_path):
+    gevent = pytest.importorskip("gevent")
+
+    def nap(seconds):
+        gevent.sleep(seconds)
+
+    def request(number):
+        with profiler.transaction(str(number)):
+            spin(0.005)
+            with profiler.span("db", "query"):
+                nap(0.2)
+
+    def main():
+        gevent.joinall([gevent.spawn(request, number) for number in range(5)])
+
+    recording = record(tmp_path, main)
+    assert checked_sums(recording) == 5
+    for rows in waits(recording).values():
+        entered = sum(
+            wall
+            for (_, stack, what), wall in rows.items()
+            if "request" in stack and what == "query"
+        )
+        assert entered > 150 * MS
+        if sys.version_info < (3, 14):
+            assert any(stack[-2:] == ("nap", "sleep") for _, stack, _ in rows)
