@@ -6,16 +6,17 @@ Python's own rules. Beside it a table by thread serves samplers that cannot read
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
-import time
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
+from flamespan.profiler import wrapping
+from flamespan.profiler.engine import spancore
 from flamespan.profiler.engine.spancore import SpanCore
-from flamespan.profiler.model import NO_SPAN
-from flamespan.profiler.spanlog import SpanLog
+from flamespan.profiler.errors import UsageError
+from flamespan.profiler.spanlog import SpanLog, text_of
 
 ACTIVE: ContextVar[Span | None] = ContextVar("flamespan_span", default=None)
 """The span of the code that is running."""
@@ -26,9 +27,39 @@ BY_THREAD: dict[int, Span] = {}
 LOOPS: dict[int, Any] = {}
 """Python's thread ident → the asyncio loop that spans were entered in."""
 
-_next_id = itertools.count(1).__next__
 _get_ident = threading.get_ident
-_now_ns = time.monotonic_ns
+
+
+class Recording:
+    """Where spans go that are opened now; ``log`` is None while nothing records."""
+
+    __slots__ = ("log",)
+
+    def __init__(self) -> None:
+        self.log: SpanLog | None = None
+
+
+RECORDING = Recording()
+
+
+def record_into(
+    log: SpanLog | None,
+    *,
+    by_thread: bool = True,
+    rate: float = 1.0,
+    decide: Callable[[str, str, Any], bool] | None = None,
+) -> None:
+    """Send spans opened from now on to ``log``; None: nothing is recorded (and costs little).
+
+    ``by_thread`` says whether BY_THREAD and LOOPS are kept, for an engine that needs them.
+    ``rate`` is the share of transactions to record, unless ``decide(name, op, tags)`` says it.
+    """
+    RECORDING.log = log
+    told = by_thread and log is not None
+    spancore.record_into(log, _entered if told else None, _left if told else None, rate, decide)
+    if log is None:
+        BY_THREAD.clear()
+        LOOPS.clear()
 
 
 def after_fork() -> None:
@@ -40,64 +71,14 @@ def after_fork() -> None:
         BY_THREAD[_get_ident()] = span
 
 
-class Recording:
-    """Where spans go that are opened now; ``log`` is None while nothing records.
-
-    ``by_thread`` says whether BY_THREAD and LOOPS are kept, for an engine that needs them.
-    """
-
-    __slots__ = ("by_thread", "log")
-
-    def __init__(self) -> None:
-        self.log: SpanLog | None = None
-        self.by_thread = True
-
-
-RECORDING = Recording()
-
-
-def record_into(log: SpanLog | None, *, by_thread: bool = True) -> None:
-    """Send spans opened from now on to ``log``; None: nothing is recorded (and costs little)."""
-    RECORDING.by_thread = by_thread
-    RECORDING.log = log
-    if log is None:
-        BY_THREAD.clear()
-        LOOPS.clear()
-
-
 class Span(SpanCore):
     """A transaction or span that is open, or was. Made by ``transaction()`` and ``span()``.
 
-    ``id`` is 0 when nothing records; all methods may then still be called, to no effect.
+    ``id`` is 0 when nothing records, or when its transaction was not chosen or dropped; all
+    methods may then still be called, to no effect.
     """
 
-    __slots__ = (
-        "description",
-        "log",
-        "name",
-        "op",
-        "start_ns",
-        "status",
-        "thread_ident",
-    )
-
-    def __init__(
-        self, log: SpanLog | None, parent: Span | None, name: str, op: str, description: str
-    ) -> None:
-        self.log = log
-        self.parent = parent
-        self.name = name
-        self.op = op
-        self.description = description
-        self.status = ""
-        self.end_ns = 0
-        if log is None:
-            self.id = NO_SPAN
-            self.thread_ident = self.start_ns = 0
-        else:
-            self.id = _next_id()
-            self.thread_ident = _get_ident()
-            self.start_ns = _now_ns()
+    __slots__ = ()
 
     @property
     def transaction(self) -> Span:
@@ -109,18 +90,18 @@ class Span(SpanCore):
 
     def set_tag(self, key: str, value: object) -> None:
         """Label the span; both are kept as text. A later value replaces an earlier one."""
-        if self.log is not None:
+        if self.id and self.log is not None:
             self.log.tag(self.id, key, value)
 
     def set_measurement(self, name: str, value: float, unit: str = "") -> None:
         """Attach a number with its unit ("byte", "millisecond"; "" for a plain count)."""
-        if self.log is not None:
+        if self.id and self.log is not None:
             self.log.measurement(self.id, name, value, unit)
 
     def set_status(self, status: str) -> None:
         """What the span ends with instead of "ok" or "error"."""
-        if self.log is not None:
-            self.status = status
+        if self.id and self.log is not None:
+            self.status = text_of(status or "")
 
     def open_ancestor(self) -> Span | None:
         """This span, or the nearest one around it that is still open."""
@@ -130,19 +111,11 @@ class Span(SpanCore):
         return span
 
 
-NO_RECORDING = Span(None, None, "", "", "")
+NO_RECORDING = Span(0)
 """What ``with transaction(...) as span`` gives while nothing records."""
 
 
-def activate(span: Span) -> Token[Span | None]:
-    """Make ``span`` the active one here; give the token back to ``deactivate``."""
-    token = ACTIVE.set(span)
-    if RECORDING.by_thread:
-        _note(span)
-    return token
-
-
-def _note(span: Span) -> None:
+def _entered(span: Span) -> None:
     ident = _get_ident()
     BY_THREAD[ident] = span
     asyncio_events = sys.modules.get("asyncio.events")
@@ -152,30 +125,28 @@ def _note(span: Span) -> None:
             LOOPS[ident] = loop
 
 
-def deactivate(span: Span, token: Token[Span | None]) -> None:
-    """Undo ``activate``; in another context or out of order the next open span takes over."""
-    try:
-        if ACTIVE.get() is span:
-            ACTIVE.reset(token)
-    except (ValueError, RuntimeError):
-        # Entered in another context (a span closed by another task): nothing to restore there.
-        ACTIVE.set(span.parent)
-    active = ACTIVE.get()
-    if active is not None and active.end_ns:
-        active = active.open_ancestor()
-        ACTIVE.set(active)
+def _left(active: Span | None) -> None:
     if active is None:
         BY_THREAD.pop(_get_ident(), None)
-    elif RECORDING.by_thread and RECORDING.log is not None:
+    else:
         BY_THREAD[_get_ident()] = active
 
 
-def finish(span: Span, error: BaseException | None) -> None:
-    """Close ``span``; an exception makes its status "error" unless it was set."""
+def _set_tags(span: Span, tags: Mapping[str, object]) -> None:
     log = span.log
-    if log is None or span.end_ns:
+    if log is None:
         return
-    span.end_ns = _now_ns()
-    if error is not None and not span.status:
-        span.status = "error"
-    log.put((span,))
+    try:
+        items = list(tags.items())
+    except Exception:
+        log.dropped += 1
+        return
+    for key, value in items:
+        log.tag(span.id, key, value)
+
+
+def _needs_brackets(what: str) -> None:
+    raise UsageError(f"@{what} needs brackets: @{what}('what it does')")
+
+
+spancore.bind(Span, NO_RECORDING, ACTIVE, wrapping.wrap, text_of, _set_tags, _needs_brackets)

@@ -74,6 +74,7 @@ class Session:
         """End the recording and close its file."""
         self.engine.stop()
         self.recorder.stop(reason)
+        self.log.ended = True
 
 
 def running() -> Session | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from flamespan.profiler.engine.spancore import SpanQueue, reopen
 from flamespan.profiler.model import (
     NO_SPAN,
     SpanEnd,
@@ -19,40 +19,41 @@ from flamespan.profiler.model import (
 if TYPE_CHECKING:
     from flamespan.profiler.active import Span
 
-MAX_EVENTS = 200_000
+MAX_SPANS = 100_000
+"""Spans between two drains (a second)."""
+
+MAX_OPEN = 100_000
+"""Spans open at once."""
+
+MAX_QUEUED_TEXT = 64 << 20
+"""Characters of names and descriptions between two drains."""
+
 MAX_TEXT = 10_000
 
 
-class SpanLog:
-    """Takes events from any thread without a lock (``deque.append`` is atomic); one drainer.
+class SpanLog(SpanQueue):
+    """Takes events from any thread without a lock; one drainer.
 
-    A span goes into the queue as it is when it opens, and in a tuple when it closes; the drainer
-    turns what it says into rows, so that the application pays for no more than an append. Beyond
-    ``max_events`` between two drains new spans, tags and measurements are dropped and counted
-    in ``dropped``; the end of a span whose start was taken never is.
+    Spans go into the queue as they are, when they open and when they close; the drainer turns what
+    they say into rows, so that the application pays for no more than an append. Beyond the bounds
+    new spans, tags and measurements are dropped and counted in ``dropped``; the end of a span
+    whose start was taken never is.
     """
 
-    def __init__(self, max_events: int = MAX_EVENTS) -> None:
-        self._max = max_events
-        self._queue: deque[Any] = deque()
-        self.put = self._queue.append
-        self._open: dict[int, SpanStart] = {}
+    def __init__(self, max_spans: int = MAX_SPANS, max_open: int = MAX_OPEN) -> None:
+        super().__init__()
+        self.max_events = 2 * max_spans
+        self.max_open = max_open
+        self.max_text = MAX_QUEUED_TEXT
+        self._rows: dict[int, SpanStart] = {}  # of spans that are open
         self._drain_lock = threading.Lock()
         self._again = SpanEvents()
-        self.dropped = 0
-
-    def has_room(self) -> bool:
-        """Whether another span can be taken; if not, it is counted as dropped."""
-        if len(self._queue) < self._max and len(self._open) < self._max:
-            return True
-        self.dropped += 1
-        return False
 
     def tag(self, span_id: int, key: object, value: object) -> None:
         """A label was set."""
         if self.has_room():
             # As text now: the value may change, or keep something large alive.
-            self.put(SpanTag(span_id, _text(key), _text(value)))
+            self.put(SpanTag(span_id, text_of(key), text_of(value)))
 
     def measurement(self, span_id: int, name: object, value: object, unit: object) -> None:
         """A number was set; what is not a finite number is dropped and counted."""
@@ -63,7 +64,7 @@ class SpanLog:
         if not math.isfinite(number):
             self.dropped += 1
         elif self.has_room():
-            self.put(SpanMeasurement(span_id, _text(name), number, _text(unit)))
+            self.put(SpanMeasurement(span_id, text_of(name), number, text_of(unit)))
 
     def drain(self, *, restart: bool = False) -> SpanEvents:
         """Everything since the last drain.
@@ -73,43 +74,43 @@ class SpanLog:
         """
         with self._drain_lock:
             events, self._again = self._again, SpanEvents()
-            closed = []
-            for _ in range(len(self._queue)):
-                event = self._queue.popleft()
+            opened, closed, others, lost = self.take()
+            for span in opened:
+                self._rows[span.id] = row = _start(span)
+                events.started.append(row)
+            for event in others:
                 if type(event) is SpanTag:
                     events.tags.append(event)
                 elif type(event) is SpanMeasurement:
                     events.measurements.append(event)
-                elif type(event) is tuple:
-                    start = self._open.pop(event[0].id, None)
-                    if start is not None:
-                        end = SpanEnd(start.id, event[0].end_ns, _text(event[0].status or "ok"))
-                        events.ended.append(end)
-                        closed.append((start, end))
-                else:
-                    start = self._open[event.id] = _start(event)
-                    events.started.append(start)
+            ended = []
+            for span in closed:
+                start = self._rows.pop(span.id, None)
+                if start is not None:
+                    end = SpanEnd(start.id, span.end_ns, text_of(span.status or "ok"))
+                    events.ended.append(end)
+                    if restart:
+                        ended.append((start, end))
+            for span_id in lost:
+                self._rows.pop(span_id, None)
             if restart:
-                self._again.started += [start for start, _ in closed]
-                self._again.ended += [end for _, end in closed]
-                self._again.started += self._open.values()
+                self._again.started += [start for start, _ in ended]
+                self._again.ended += [end for _, end in ended]
+                self._again.started += self._rows.values()
         return events
 
     def after_fork(self, active: Span | None) -> None:
         """Start afresh in a child process, with the spans around the fork open."""
-        self._queue = deque()
-        self.put = self._queue.append
+        self.forget()
         self._drain_lock = threading.Lock()
         self._again = SpanEvents()
-        self._open = {}
-        self.dropped = 0
+        self._rows = {}
         around = []
         while active is not None:
-            if not active.end_ns:
-                around.append(active)
+            around.append(active)
             active = active.parent
         for span in reversed(around):
-            self.put(span)
+            reopen(span)
 
 
 def _start(span: Span) -> SpanStart:
@@ -120,14 +121,14 @@ def _start(span: Span) -> SpanStart:
         span.id,
         parent,
         span.thread_ident,
-        _text(name),
-        _text(span.op),
-        _text(span.description),
+        name,
+        span.op,
+        span.description,
         span.start_ns,
     )
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Any value as bounded text, without ever raising into the application."""
     if type(value) is not str:
         try:

@@ -7,10 +7,10 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from flamespan.profiler import active
+from flamespan.profiler.engine import spancore
 
 if TYPE_CHECKING:
-    from flamespan.profiler.spans import Scope
+    from flamespan.profiler.engine.spancore import Scope
 
 
 def wrap(function: Callable[..., Any], scope: Callable[[], Scope]) -> Callable[..., Any]:
@@ -50,15 +50,15 @@ class _Steps:
         self._token: Any = None
 
     def __enter__(self) -> None:
-        if self._span.id:
-            self._token = active.activate(self._span)
+        if self._span.log is not None:
+            self._token = spancore.activate(self._span)
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if self._token is not None:
-            active.deactivate(self._span, self._token)
+            spancore.deactivate(self._span, self._token)
 
     def finish(self, error: BaseException | None) -> None:
-        active.finish(self._span, error)
+        spancore.finish(self._span, error)
 
 
 def _generator(function: Callable[..., Any], scope: Callable[[], Scope]) -> Callable[..., Any]:

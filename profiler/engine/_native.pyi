@@ -1,17 +1,142 @@
 """The C core's contract; ``native/*.c`` keep it. ``native.py`` is its only user."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from types import CodeType
-from typing import Any
+from types import CodeType, TracebackType
+from typing import Any, Self, TypeVar
+
+from flamespan.profiler.active import Span
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 class SpanCore:
-    """What the sampler reads of a span, at places it knows."""
+    """The data of a span. One that is made by hand is in no log."""
 
     parent: Any
-    id: int
-    strand: int
     end_ns: int
+    status: str
+
+    def __new__(cls, mark: int, parent: SpanCore | None = None) -> Self: ...
+    @property
+    def id(self) -> int:
+        """What samples carry; 0: it is not recorded."""
+
+    @property
+    def log(self) -> Any: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def start_ns(self) -> int: ...
+    @property
+    def thread_ident(self) -> int: ...
+
+class SpanQueue:
+    """What happened to spans since last asked; takes from any thread that holds the GIL.
+
+    ``open`` and ``most_open`` count spans that are open, ``transactions`` those without a parent,
+    ``dropped`` what there was no room for, ``unchosen`` transactions that were left out. With
+    ``ended`` set ends of spans are forgotten, since nobody takes them.
+    """
+
+    max_events: int
+    max_open: int
+    max_text: int
+    dropped: int
+    ended: bool
+
+    @property
+    def open(self) -> int: ...
+    @property
+    def most_open(self) -> int: ...
+    @property
+    def unchosen(self) -> int: ...
+    @property
+    def transactions(self) -> int: ...
+    def put(self, event: object, /) -> None:
+        """Queue an event that is no span."""
+
+    def has_room(self) -> bool:
+        """Whether another can be taken; else it is counted as dropped."""
+
+    def take(self) -> tuple[list[Span], list[Span], list[object], list[int]]:
+        """Spans opened, spans closed, other events, ids of spans that nobody can close."""
+
+    def forget(self) -> None:
+        """Start afresh in a child of fork."""
+
+    def wait_open(self) -> None:
+        """Wait, without the GIL, until a transaction is open or ``interrupt`` is called."""
+
+    def interrupt(self) -> None:
+        """Make the wait that is under way, or else the next one, return."""
+
+class Scope:
+    """What ``transaction()`` and ``span()`` return: a context manager and a decorator."""
+
+    def __enter__(self) -> Span: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+    def __call__(self, function: F) -> F: ...
+    def begin(self) -> Span:
+        """Open a span without making it the active one (generators do that step by step)."""
+
+    def again(self) -> Scope:
+        """A fresh scope of the same kind, for one call of a decorated function."""
+
+def span(op: str, description: str = "") -> Scope: ...
+def transaction(name: str, op: str = "", tags: Mapping[str, object] | None = None) -> Scope: ...
+def activate(span: SpanCore, /) -> Any:
+    """Make ``span`` the active one here; give the token back to ``deactivate``."""
+
+def deactivate(span: SpanCore, token: Any, /) -> None:
+    """Undo ``activate``; in another context or out of order the next open span takes over."""
+
+def finish(span: SpanCore, error: BaseException | None, /) -> None:
+    """Close ``span``; an exception makes its status "error" unless it was set."""
+
+def reopen(span: SpanCore, /) -> None:
+    """After a fork, in the child: queue an open span as if it had just been opened."""
+
+def record_into(
+    log: SpanQueue | None,
+    entered: Callable[[Any], None] | None,
+    left: Callable[[Any], None] | None,
+    rate: float,
+    decide: Callable[[str, str, Any], bool] | None,
+    /,
+) -> None:
+    """Where spans go that are opened from now on; None: nowhere.
+
+    ``entered(span)`` is told of a span that becomes active in this thread, ``left(active)`` of
+    what is active after one was left. ``rate`` is the share of transactions that are recorded,
+    unless ``decide(name, op, tags)`` is there to say it.
+    """
+
+def bind(
+    span_type: type[SpanCore],
+    nothing: SpanCore,
+    variable: ContextVar[Any],
+    wrap: Callable[..., Any],
+    text: Callable[[object], str],
+    tag: Callable[[Any, Any], None],
+    complain: Callable[[str], None],
+    /,
+) -> None:
+    """Take what is needed of the rest, once.
+
+    The class of spans, what is opened while nothing records, where the active span lies;
+    ``wrap(function, scope)`` for decorators, a text of anything, setting tags, and what raises
+    for a decorator without brackets.
+    """
 
 class Sampler:
     """A thread that samples this process without the GIL.

@@ -1,28 +1,68 @@
-"""The part of a span that samplers read: in C where there is the C core, else in Python.
+"""What spans are made of: in C where there is the C core, else in Python (``purespans``).
 
+``active`` calls ``bind`` with what they need of the rest, and ``record_into`` to begin and end.
 The native engine reads ``id``, ``end_ns`` and ``parent`` of the active span from outside, without
-the GIL, so they lie at fixed places there (``native/spantype.c``).
+the GIL, so they lie at fixed places there (``native/spantype.h``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flamespan.profiler.engine._native import SpanCore
+    from flamespan.profiler.engine._native import (
+        Scope,
+        SpanCore,
+        SpanQueue,
+        activate,
+        bind,
+        deactivate,
+        finish,
+        record_into,
+        reopen,
+        span,
+        transaction,
+    )
 else:
     try:
-        from flamespan.profiler.engine._native import SpanCore
+        from flamespan.profiler.engine._native import (
+            Scope,
+            SpanCore,
+            SpanQueue,
+            activate,
+            bind,
+            deactivate,
+            finish,
+            record_into,
+            reopen,
+            span,
+            transaction,
+        )
     except ImportError:
+        from flamespan.profiler.engine.purespans import (
+            Scope,
+            SpanCore,
+            SpanQueue,
+            activate,
+            bind,
+            deactivate,
+            finish,
+            record_into,
+            reopen,
+            span,
+            transaction,
+        )
 
-        class SpanCore:
-            """The same in Python."""
-
-            __slots__ = ("end_ns", "id", "parent")
-
-            parent: Any
-            id: int
-            end_ns: int
-
-
-__all__ = ["SpanCore"]
+__all__ = [
+    "Scope",
+    "SpanCore",
+    "SpanQueue",
+    "activate",
+    "bind",
+    "deactivate",
+    "finish",
+    "record_into",
+    "reopen",
+    "span",
+    "transaction",
+]

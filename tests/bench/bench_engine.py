@@ -1,8 +1,8 @@
 """What the Python engine and spans cost, as ratios of interleaved runs.
 
-    python tests/bench/bench_engine.py [--pairs 9] [--seconds 0.6]
+    python tests/bench/bench_engine.py [--pairs 9] [--seconds 0.6] [--spans]
 
-- span: enter and exit of ``span()`` against an empty context manager of a plain class
+- span: enter and exit of ``span()`` against ``contextlib.nullcontext`` and an empty class
 - pass: microseconds of sampler CPU per pass, by number and kind of threads (depth 30)
 - slow-down: a CPU-bound program with the profiler at 100 Hz against the same without it
 """
@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import tempfile
 import threading
@@ -23,6 +24,9 @@ from flamespan.profiler.engine import choose
 from flamespan.profiler.spanlog import SpanLog
 
 DEPTH = 30
+
+
+NOTHING = contextlib.nullcontext()
 
 
 class Empty:
@@ -40,27 +44,40 @@ def empty() -> None:
         pass
 
 
+def null() -> None:
+    with NOTHING:
+        pass
+
+
 def spanned() -> None:
     with profiler.span("db.query", "select 1"):
         pass
 
 
 def spans(pairs: int) -> None:
-    """Print the cost of one span, recording and not."""
+    """Print the cost of one span: off, and recording with either engine."""
     calls = 20_000
-    log = SpanLog(max_events=10**9)
-    times: dict[str, list[float]] = {"empty": [], "off": [], "recording": []}
+    log = SpanLog(max_spans=10**9, max_open=10**9)
+    times: dict[str, list[float]] = {}
     for _ in range(pairs):
-        times["empty"].append(timeit(empty, number=calls) / calls)
-        times["off"].append(timeit(spanned, number=calls) / calls)
-        active.record_into(log)
-        times["recording"].append(timeit(spanned, number=calls) / calls)
-        active.record_into(None)
-        log.drain()
-    base = statistics.median(times["empty"])
+        for name, code, by_thread in (
+            ("empty class", empty, None),
+            ("nullcontext", null, None),
+            ("span, off", spanned, None),
+            ("span, native engine", spanned, False),
+            ("span, Python engine", spanned, True),
+        ):
+            active.record_into(None if by_thread is None else log, by_thread=bool(by_thread))
+            times.setdefault(name, []).append(timeit(code, number=calls) / calls)
+            active.record_into(None)
+            log.drain()
+    base = statistics.median(times["nullcontext"])
     for name, found in times.items():
         cost = statistics.median(found)
-        print(f"span, {name:<10} {cost * 1e6:6.2f} µs   {cost / base:5.1f} times an empty one")
+        print(
+            f"{name:<20} {cost * 1e6:6.3f} µs (best {min(found) * 1e6:.3f})   "
+            f"{cost / base:5.2f} times contextlib.nullcontext"
+        )
 
 
 def deep(depth: int, work: Callable[[], None]) -> None:
@@ -139,8 +156,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.6)
+    parser.add_argument("--spans", action="store_true", help="only what a span costs")
     given = parser.parse_args()
     spans(given.pairs)
+    if given.spans:
+        return
     passes(given.seconds)
     slow_down(given.pairs, given.seconds)
 

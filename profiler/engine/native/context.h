@@ -9,13 +9,14 @@
 typedef struct {
     uintptr_t type;
     uintptr_t parent;
-    int64_t id;
+    int64_t id;     /* SPAN_UNCHOSEN, SPAN_DROPPED: of a transaction that is not recorded */
     int64_t end_ns; /* 0: open */
     uint64_t magic; /* SPAN_MAGIC while the object lives */
     uint64_t strand; /* see strands.h; 0: none */
 } SpanCore;
 
 #define SPAN_MAGIC 0x4e415053454d414cu /* "LAMESPAN" */
+enum { SPAN_UNCHOSEN = -1, SPAN_DROPPED = -2 };
 enum { SPAN_CORE_OFFSET = sizeof(intptr_t), SPAN_PARENTS_MAX = 64 };
 
 typedef struct {

@@ -8,7 +8,8 @@
 #include "clock.h"
 #include "lines.h"
 #include "sampler.h"
-#include "spantype.h"
+#include "scope.h"
+#include "spancalls.h"
 #include "strands.h"
 
 typedef struct {
@@ -374,11 +375,30 @@ static PyMethodDef functions[] = {
 };
 
 static int fill_module(PyObject *module) {
+    SpanState *spans = PyModule_GetState(module);
     PyObject *type = PyType_FromSpec(&sampler_spec);
     if (!type) return -1;
     int failed = PyModule_AddObjectRef(module, "Sampler", type);
     Py_DECREF(type);
-    return failed ? failed : spantype_add(module);
+    if (failed || PyModule_AddFunctions(module, span_functions) < 0) return -1;
+    spans->queue = spanqueue_add(module);
+    return spans->queue && !spantype_add(module) ? scope_add(module, spans) : -1;
+}
+
+static int traverse_module(PyObject *module, visitproc visit, void *arg) {
+    SpanState *spans = PyModule_GetState(module);
+    return spans ? span_state_traverse(spans, visit, arg) : 0;
+}
+
+static int clear_module(PyObject *module) {
+    SpanState *spans = PyModule_GetState(module);
+    if (spans) span_state_clear(spans);
+    return 0;
+}
+
+static void free_module(void *module) {
+    SpanState *spans = PyModule_GetState(module);
+    if (spans) span_state_free(spans);
 }
 
 static PyModuleDef_Slot module_slots[] = {
@@ -393,8 +413,12 @@ static PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_native",
     .m_doc = "The native engine: see docs/how-sampling-works.md.",
+    .m_size = sizeof(SpanState),
     .m_methods = functions,
     .m_slots = module_slots,
+    .m_traverse = traverse_module,
+    .m_clear = clear_module,
+    .m_free = free_module,
 };
 
 PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&definition); }

@@ -4,70 +4,105 @@
 #include <structmember.h>
 
 #include "context.h"
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *parent;
-    long long id;
-    long long end_ns;
-    unsigned long long magic;
-    unsigned long long strand;
-} SpanObject;
+#include "strands.h"
 
 _Static_assert(offsetof(SpanObject, parent) == SPAN_CORE_OFFSET + offsetof(SpanCore, parent),
                "what is read from outside must lie where it is read");
-_Static_assert(offsetof(SpanObject, magic) == SPAN_CORE_OFFSET + offsetof(SpanCore, magic),
+_Static_assert(offsetof(SpanObject, strand) == SPAN_CORE_OFFSET + offsetof(SpanCore, strand),
                "what is read from outside must lie where it is read");
 
+/* One made by hand is in no log: spans.c makes those that are recorded. */
 static PyObject *span_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    (void)args, (void)kwargs;
+    (void)kwargs;
+    long long id;
+    PyObject *parent = Py_None;
+    if (!PyArg_ParseTuple(args, "L|O", &id, &parent)) return NULL;
+    if (parent != Py_None && !PyType_IsSubtype(Py_TYPE(parent), type))
+        return PyErr_Format(PyExc_TypeError, "the parent of a span must be a span");
     SpanObject *self = (SpanObject *)type->tp_alloc(type, 0);
-    if (self) self->magic = SPAN_MAGIC;
+    if (!self) return NULL;
+    self->magic = SPAN_MAGIC;
+    self->id = id;
+    if (parent != Py_None) self->parent = (SpanObject *)Py_NewRef(parent);
+    self->name = PyUnicode_FromString("");
+    self->op = Py_XNewRef(self->name);
+    self->description = Py_XNewRef(self->name);
+    self->status = Py_XNewRef(self->name);
     return (PyObject *)self;
 }
 
-static int span_traverse(SpanObject *self, visitproc visit, void *arg) {
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->parent);
-    return 0;
+/* Never closed, and now nobody can: let the log know, so that it waits no longer. */
+static void abandon(SpanObject *self) {
+    SpanQueue *log = self->log;
+    log->open--;
+    if (self->counted == COUNTED_TRANSACTION) gate_leave(&log->gate);
+    PyObject *id = PyLong_FromLongLong(self->id);
+    if (!id || !pile_add(&log->lost, id)) PyErr_Clear();
+    Py_XDECREF(id);
 }
 
-static int span_clear(SpanObject *self) {
-    Py_CLEAR(self->parent);
-    return 0;
-}
-
+/* Spans refer to what is older and to texts, so they make no cycles and need no collector. */
 static void span_dealloc(SpanObject *self) {
     PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
+    if (self->counted) abandon(self);
+    if (!self->parent) strands_close(self->strand);
     self->magic = 0;
-    Py_CLEAR(self->parent);
+    SpanObject *parent = self->parent;
+    self->parent = NULL;
+    Py_CLEAR(self->name);
+    Py_CLEAR(self->op);
+    Py_CLEAR(self->description);
+    Py_CLEAR(self->status);
+    Py_CLEAR(self->log);
     type->tp_free(self);
     Py_DECREF(type);
+    /* A step at a time, since a recursion as deep as spans are nested ends in a crash. */
+    while (parent && Py_REFCNT(parent) == 1) {
+        SpanObject *next = parent->parent;
+        parent->parent = NULL;
+        Py_DECREF(parent);
+        parent = next;
+    }
+    Py_XDECREF(parent);
+}
+
+/* What is not recorded has a number for the sampler, but none for anybody else. */
+static PyObject *span_id(SpanObject *self, void *unused) {
+    (void)unused;
+    return PyLong_FromLongLong(self->id > 0 ? self->id : 0);
 }
 
 static PyMemberDef members[] = {
-    {"parent", T_OBJECT, offsetof(SpanObject, parent), 0, "the span around this one, or None"},
-    {"id", T_LONGLONG, offsetof(SpanObject, id), 0, "what samples carry"},
-    {"strand", T_ULONGLONG, offsetof(SpanObject, strand), 0, "whose task it belongs to; 0: none"},
+    {"parent", T_OBJECT, offsetof(SpanObject, parent), READONLY, "the span around this one, or None"},
+    {"log", T_OBJECT, offsetof(SpanObject, log), READONLY, "where it is recorded, or None"},
     {"end_ns", T_LONGLONG, offsetof(SpanObject, end_ns), 0, "monotonic; 0 while it is open"},
+    {"start_ns", T_LONGLONG, offsetof(SpanObject, start_ns), READONLY, "monotonic"},
+    {"thread_ident", T_ULONGLONG, offsetof(SpanObject, thread_ident), READONLY, "who opened it"},
+    {"name", T_OBJECT, offsetof(SpanObject, name), READONLY, "of a transaction; else empty"},
+    {"op", T_OBJECT, offsetof(SpanObject, op), READONLY, "what kind of work it is"},
+    {"description", T_OBJECT, offsetof(SpanObject, description), READONLY, "which of that kind"},
+    {"status", T_OBJECT, offsetof(SpanObject, status), 0, "what it ends with, if not ok or error"},
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyGetSetDef getset[] = {
+    {"id", (getter)span_id, NULL, "what samples carry; 0: it is not recorded", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "What the sampler reads of a span."},
+    {Py_tp_doc, "What the sampler reads of a span, and what the recorder does."},
     {Py_tp_new, span_new},
-    {Py_tp_traverse, span_traverse},
-    {Py_tp_clear, span_clear},
     {Py_tp_dealloc, span_dealloc},
     {Py_tp_members, members},
+    {Py_tp_getset, getset},
     {0, NULL},
 };
 
 static PyType_Spec spec = {
     .name = "flamespan.profiler.engine._native.SpanCore",
     .basicsize = sizeof(SpanObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     .slots = slots,
 };
 

@@ -4,6 +4,25 @@
 
 #include <Python.h>
 
+#include "spanqueue.h"
+
+enum { COUNTED_SPAN = 1, COUNTED_TRANSACTION };
+
+/* From `parent` to `strand` as the sampler reads it: `SpanCore` in context.h. */
+typedef struct SpanObject {
+    PyObject_HEAD
+    struct SpanObject *parent; /* NULL: a transaction */
+    long long id;              /* 0: none; below: SPAN_UNCHOSEN, SPAN_DROPPED */
+    long long end_ns;
+    unsigned long long magic;
+    unsigned long long strand; /* see strands.h */
+    SpanQueue *log; /* NULL: nothing was recording */
+    PyObject *name, *op, *description, *status;
+    long long start_ns;
+    unsigned long long thread_ident;
+    int counted; /* among those that are open: COUNTED_… */
+} SpanObject;
+
 /* Add the type to the module. -1 with an exception set on failure. */
 int spantype_add(PyObject *module);
 

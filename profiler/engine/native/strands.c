@@ -138,6 +138,15 @@ void strands_enter(StrandId id, int64_t span) {
     end_write(entry);
 }
 
+void strands_leave(StrandId id, int64_t span, int64_t now) {
+    Entry *entry = &entries[strand_number(id)];
+    if (!id || atomic_load_explicit(&entry->id, memory_order_relaxed) != id) return;
+    if (atomic_load_explicit(&entry->span, memory_order_relaxed) != span) return;
+    begin_write(entry);
+    atomic_store_explicit(&entry->span, now, memory_order_relaxed);
+    end_write(entry);
+}
+
 void strands_close(StrandId id) {
     uint32_t number = strand_number(id);
     Entry *entry = &entries[number];

@@ -41,6 +41,8 @@ StrandId strands_open(int64_t span, int64_t start_ns);
 /* A span inside of it was entered or left, so that `span` is the innermost now. Does nothing where
  * the running code is of another task than the one that entered the transaction. */
 void strands_enter(StrandId id, int64_t span);
+/* `span` is left, wherever that happens: if it was the innermost there, it is `now`. */
+void strands_leave(StrandId id, int64_t span, int64_t now);
 void strands_close(StrandId id);
 /* All that are open now belong to recordings of the past: their names are up to here. */
 StrandId strands_latest(void);

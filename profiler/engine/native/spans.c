@@ -1,0 +1,216 @@
+#include "spans.h"
+
+#include <stdbool.h>
+
+#include "clock.h"
+#include "context.h"
+#include "strands.h"
+
+enum { TEXT_MAX = 10000 };
+
+/* A text of bounded length is kept as it is; anything else is made one by Python. */
+static PyObject *as_text(SpanState *st, PyObject *given) {
+    if (PyUnicode_CheckExact(given) && PyUnicode_GET_LENGTH(given) <= TEXT_MAX)
+        return Py_NewRef(given);
+    PyObject *text = PyObject_CallOneArg(st->text, given);
+    if (text) return text;
+    PyErr_Clear();
+    return Py_NewRef(st->empty);
+}
+
+static SpanObject *make(SpanState *st, SpanQueue *log, SpanObject *parent, const SpanWish *wish) {
+    SpanObject *self = (SpanObject *)st->type->tp_alloc(st->type, 0);
+    if (!self) {
+        PyErr_Clear();
+        return (SpanObject *)Py_NewRef(st->nothing);
+    }
+    self->magic = SPAN_MAGIC;
+    self->parent = (SpanObject *)Py_XNewRef(parent);
+    self->log = (SpanQueue *)Py_NewRef(log);
+    self->name = as_text(st, wish->name);
+    self->op = as_text(st, wish->op);
+    self->description = as_text(st, wish->description);
+    self->status = Py_NewRef(st->empty);
+    self->thread_ident = PyThread_get_thread_ident();
+    self->start_ns = clock_now_ns();
+    return self;
+}
+
+SpanObject *span_active(SpanState *st) {
+    PyObject *value = NULL;
+    if (PyContextVar_Get(st->variable, NULL, &value) < 0) PyErr_Clear();
+    if (value && PyType_IsSubtype(Py_TYPE(value), st->type)) return (SpanObject *)value;
+    Py_XDECREF(value);
+    return NULL;
+}
+
+/* The given span, or the nearest around it that is open. Steals the reference, gives one. */
+static SpanObject *open_one(SpanObject *span) {
+    while (span && span->end_ns) {
+        SpanObject *parent = (SpanObject *)Py_XNewRef(span->parent);
+        Py_DECREF(span);
+        span = parent;
+    }
+    return span;
+}
+
+static int is_chosen(SpanState *st, const SpanWish *wish) {
+    if (st->decide) {
+        PyObject *name = as_text(st, wish->name), *op = as_text(st, wish->op);
+        PyObject *tags = wish->tags ? wish->tags : Py_None;
+        PyObject *answer = PyObject_CallFunctionObjArgs(st->decide, name, op, tags, NULL);
+        int chosen = answer ? PyObject_IsTrue(answer) : 1;
+        if (!answer || chosen < 0) PyErr_Clear();
+        Py_XDECREF(answer);
+        Py_DECREF(name);
+        Py_DECREF(op);
+        return chosen != 0;
+    }
+    if (st->rate >= 1) return 1;
+    st->random ^= st->random << 13; /* xorshift64 (Marsaglia 2003) */
+    st->random ^= st->random >> 7;
+    st->random ^= st->random << 17;
+    return (double)(st->random >> 11) / 9007199254740992.0 < st->rate;
+}
+
+/* A transaction that is not recorded, so that what is opened inside of it is not either. */
+static SpanObject *mark(SpanState *st, SpanQueue *log, long long id, const SpanWish *wish) {
+    SpanObject *span = make(st, log, NULL, wish);
+    if (span != st->nothing) span->id = id;
+    return span;
+}
+
+static void count_open(SpanObject *span) {
+    SpanQueue *log = span->log;
+    span->counted = span->parent ? COUNTED_SPAN : COUNTED_TRANSACTION;
+    if (++log->open > log->most_open) log->most_open = log->open;
+    log->text += PyUnicode_GET_LENGTH(span->name) + PyUnicode_GET_LENGTH(span->op) +
+                 PyUnicode_GET_LENGTH(span->description);
+    if (span->counted == COUNTED_TRANSACTION) gate_enter(&log->gate);
+}
+
+static void count_closed(SpanObject *span) {
+    span->log->open--;
+    if (span->counted == COUNTED_TRANSACTION) gate_leave(&span->log->gate);
+    span->counted = 0;
+}
+
+static void set_tags(SpanState *st, SpanObject *span, PyObject *tags) {
+    PyObject *done = PyObject_CallFunctionObjArgs(st->tag, span, tags, NULL);
+    if (!done) PyErr_Clear();
+    Py_XDECREF(done);
+}
+
+void span_reopen(SpanObject *span) {
+    if (span->id <= 0 || span->end_ns || !span->log) return;
+    if (pile_add(&span->log->opened, (PyObject *)span)) count_open(span);
+}
+
+SpanObject *span_begin(SpanState *st, const SpanWish *wish) {
+    if (!st->log) return (SpanObject *)Py_NewRef(st->nothing);
+    SpanQueue *log = (SpanQueue *)Py_NewRef(st->log); /* whatever is called may end the recording */
+    SpanObject *parent = wish->is_transaction ? NULL : span_active(st), *span;
+    /* One left over from an earlier recording, or closed elsewhere, is no parent. */
+    if (parent && parent->log != log) Py_CLEAR(parent);
+    parent = open_one(parent);
+    if (parent && parent->id <= 0) {
+        log->dropped += parent->id == SPAN_DROPPED;
+        span = (SpanObject *)Py_NewRef(st->nothing);
+    } else if (!parent && !is_chosen(st, wish)) {
+        log->unchosen++;
+        span = mark(st, log, SPAN_UNCHOSEN, wish);
+    } else if (!spanqueue_has_room(log)) {
+        span = parent ? (SpanObject *)Py_NewRef(st->nothing) : mark(st, log, SPAN_DROPPED, wish);
+    } else {
+        span = make(st, log, parent, wish);
+        if (span != st->nothing && pile_add(&log->opened, (PyObject *)span)) {
+            span->id = ++st->last_id;
+            count_open(span);
+            if (wish->tags) set_tags(st, span, wish->tags);
+        }
+    }
+    Py_XDECREF(parent);
+    Py_DECREF(log);
+    return span;
+}
+
+/* Note in which task or greenlet a transaction goes on, and which of its spans is the innermost
+ * there. It is noted before samples can name the span. */
+static void note_strand(SpanObject *span) {
+    if (span->id <= 0) return;
+    if (!span->strand) {
+        span->strand = span->parent ? span->parent->strand : strands_open(span->id, span->start_ns);
+        if (!span->parent) return;
+    }
+    if (span->strand) strands_enter(span->strand, span->id);
+}
+
+static void leave_strand(SpanObject *span, const SpanObject *active) {
+    while (active && active->end_ns) active = active->parent;
+    if (span->strand && active) strands_leave(span->strand, span->id, active->id);
+}
+
+/* A span has become the active one of this thread. */
+static void span_entered(SpanState *st, SpanObject *span) {
+    if (!st->entered) return;
+    PyObject *done = PyObject_CallOneArg(st->entered, (PyObject *)span);
+    if (!done) PyErr_Clear();
+    Py_XDECREF(done);
+}
+
+/* `span` is the active one no longer; now it is `active` (NULL: none). */
+static void span_left(SpanState *st, SpanObject *span, SpanObject *active) {
+    if (active && active->strand == span->strand) leave_strand(span, active);
+    if (!st->left) return;
+    PyObject *done = PyObject_CallOneArg(st->left, active ? (PyObject *)active : Py_None);
+    if (!done) PyErr_Clear();
+    Py_XDECREF(done);
+}
+
+PyObject *span_activate(SpanState *st, SpanObject *span) {
+    note_strand(span);
+    PyObject *token = PyContextVar_Set(st->variable, (PyObject *)span);
+    if (!token) {
+        PyErr_Clear();
+        return NULL;
+    }
+    span_entered(st, span);
+    return token;
+}
+
+static void set_active(SpanState *st, SpanObject *span) {
+    PyObject *value = span ? (PyObject *)span : Py_None;
+    PyObject *token = PyContextVar_Set(st->variable, value);
+    if (!token) PyErr_Clear();
+    Py_XDECREF(token);
+}
+
+void span_deactivate(SpanState *st, SpanObject *span, PyObject *token) {
+    SpanObject *active = span_active(st);
+    if (active == span && PyContextVar_Reset(st->variable, token) < 0) {
+        PyErr_Clear(); /* entered in another context: there is nothing to restore here */
+        set_active(st, span->parent);
+    }
+    if (active == span) {
+        Py_XDECREF(active);
+        active = span_active(st);
+    }
+    if (active && active->end_ns) {
+        active = open_one(active);
+        set_active(st, active);
+    }
+    span_left(st, span, active);
+    Py_XDECREF(active);
+}
+
+void span_finish(SpanState *st, SpanObject *span, PyObject *error) {
+    if (!span->log || span->end_ns) return;
+    span->end_ns = clock_now_ns();
+    bool said = !span->status || !PyUnicode_CheckExact(span->status) || PyUnicode_GET_LENGTH(span->status);
+    if (error != Py_None && !said) Py_XSETREF(span->status, Py_NewRef(st->error));
+    if (span->parent) leave_strand(span, span->parent);
+    else strands_close(span->strand);
+    if (!span->counted) return;
+    count_closed(span);
+    if (!span->log->ended) pile_add(&span->log->closed, (PyObject *)span);
+}

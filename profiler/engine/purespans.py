@@ -1,0 +1,365 @@
+"""Spans in Python, for where there is no C core: the same names and rules as ``native/span*.c``."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MAX_TEXT = 10_000
+_UNCHOSEN, _DROPPED = -1, -2
+
+_next_id = itertools.count(1).__next__
+_get_ident = threading.get_ident
+_now_ns = time.monotonic_ns
+
+
+class SpanQueue:
+    """What happened to spans since last asked.
+
+    Taken from any thread without a lock (``deque.append`` is atomic); the counts of what is open
+    have one, since ``+=`` is not.
+    """
+
+    def __init__(self) -> None:
+        self.max_events = self.max_open = self.max_text = sys.maxsize
+        self.dropped = 0
+        self.ended = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Start afresh in a child of fork."""
+        self._opened: deque[SpanCore] = deque()
+        self._closed: deque[SpanCore] = deque()
+        self._others: deque[object] = deque()
+        self._text = 0
+        self.open = self.most_open = self.transactions = 0
+        self.dropped = self.unchosen = 0
+        self._lock = threading.Lock()
+        self._bell = threading.Lock()  # held while somebody waits and nobody has rung
+        self._asleep = False
+
+    def put(self, event: object) -> None:
+        """Queue an event that is no span."""
+        self._others.append(event)
+
+    def has_room(self) -> bool:
+        """Whether another can be taken; else it is counted as dropped."""
+        events = len(self._opened) + len(self._closed) + len(self._others)
+        if events < self.max_events and self.open < self.max_open and self._text < self.max_text:
+            return True
+        self.dropped += 1
+        return False
+
+    def take(self) -> tuple[list[SpanCore], list[SpanCore], list[object], list[int]]:
+        """Spans opened, spans closed, other events, ids of spans that nobody can close."""
+        # First the ends: what is closed must have been open before.
+        closed, others, opened = (_taken(q) for q in (self._closed, self._others, self._opened))
+        self._text = 0
+        return opened, closed, others, []
+
+    def wait_open(self) -> None:
+        """Wait until a transaction is open, or ``interrupt`` is called."""
+        with self._lock:
+            if self.transactions > 0:
+                return
+            self._bell.acquire(blocking=False)
+            self._asleep = True
+        self._bell.acquire()
+        self._bell.release()
+
+    def interrupt(self) -> None:
+        """Make a wait return."""
+        with self._lock:
+            self._ring()
+
+    def _ring(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            self._bell.release()
+
+    def opened(self, span: SpanCore) -> None:
+        """Queue a span and count it among those that are open."""
+        self._opened.append(span)
+        self._text += len(span.name) + len(span.op) + len(span.description)
+        with self._lock:
+            span.counted = True
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
+            if span.parent is None:
+                self.transactions += 1
+                if self._asleep:
+                    self._ring()
+
+    def closed(self, span: SpanCore) -> None:
+        """Queue the end of a span that ``opened`` was told of."""
+        if not span.counted:
+            return
+        with self._lock:
+            span.counted = False
+            self.open -= 1
+            self.transactions -= span.parent is None
+        if not self.ended:
+            self._closed.append(span)
+
+
+def _taken(queue: deque[Any]) -> list[Any]:
+    return [queue.popleft() for _ in range(len(queue))]
+
+
+class SpanCore:
+    """The data of a span; ``active.Span`` adds what the application may ask of it."""
+
+    __slots__ = (
+        "counted",
+        "description",
+        "end_ns",
+        "log",
+        "mark",
+        "name",
+        "op",
+        "parent",
+        "start_ns",
+        "status",
+        "thread_ident",
+    )
+
+    def __init__(self, mark: int, parent: SpanCore | None = None) -> None:
+        self.mark = mark
+        self.parent = parent
+        self.log: SpanQueue | None = None
+        self.name = self.op = self.description = self.status = ""
+        self.end_ns = self.start_ns = self.thread_ident = 0
+        self.counted = False
+
+    @property
+    def id(self) -> int:
+        """What samples carry; 0: it is not recorded."""
+        return max(0, self.mark)
+
+
+class _State:
+    """What ``bind`` and ``record_into`` were given."""
+
+    def __init__(self) -> None:
+        self.log: SpanQueue | None = None
+        self.entered: Callable[[Any], None] | None = None
+        self.left: Callable[[Any], None] | None = None
+        self.rate = 1.0
+        self.decide: Callable[[str, str, Any], bool] | None = None
+        self.uniform = random.Random().random  # not the application's: it may be seeded
+
+    type: type[SpanCore]
+    nothing: SpanCore
+    variable: ContextVar[Any]
+    wrap: Callable[..., Any]
+    text: Callable[[object], str]
+    tag: Callable[[Any, Any], None]
+    complain: Callable[[str], None]
+
+
+_state = _State()
+
+
+def bind(
+    span_type: type[SpanCore],
+    nothing: SpanCore,
+    variable: ContextVar[Any],
+    wrap: Callable[..., Any],
+    text: Callable[[object], str],
+    tag: Callable[[Any, Any], None],
+    complain: Callable[[str], None],
+) -> None:
+    """What is needed of the rest, once; see ``_native.pyi``."""
+    _state.type, _state.nothing, _state.variable = span_type, nothing, variable
+    _state.wrap, _state.text, _state.tag, _state.complain = wrap, text, tag, complain
+
+
+def record_into(
+    log: SpanQueue | None,
+    entered: Callable[[Any], None] | None,
+    left: Callable[[Any], None] | None,
+    rate: float,
+    decide: Callable[[str, str, Any], bool] | None,
+) -> None:
+    """Where spans go that are opened from now on; see ``_native.pyi``."""
+    _state.entered, _state.left = entered, left
+    _state.rate, _state.decide = rate, decide
+    _state.log = log
+
+
+class Scope:
+    """What ``transaction()`` and ``span()`` return: a context manager and a decorator.
+
+    As a decorator it opens a span per call, of functions, coroutine functions and (async)
+    generators, and looks for a recording at each call, not when it is made.
+    """
+
+    __slots__ = ("_open", "_wish")
+
+    def __init__(self, is_transaction: bool, name: Any, op: Any, text: Any, tags: Any) -> None:
+        self._wish = (is_transaction, name, op, text, tags)
+        self._open: list[tuple[SpanCore, Token[Any] | None]] = []
+
+    def __enter__(self) -> Any:
+        if _state.log is None:
+            return _state.nothing
+        span = self.begin()
+        if span is _state.nothing:
+            # What closes it must find that there is nothing to close.
+            self._open.append((_state.variable.get() or span, None))
+        else:
+            self._open.append((span, activate(span)))
+        return span
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._open:
+            return
+        span, token = self._open.pop(self._mine())
+        if token is not None:
+            finish(span, error)
+            deactivate(span, token)
+
+    def _mine(self) -> int:
+        """Which entry to close: one scope may be open in several tasks at once."""
+        if len(self._open) > 1:
+            active = _state.variable.get()
+            for place in range(len(self._open) - 1, -1, -1):
+                if self._open[place][0] is active:
+                    return place
+        return -1
+
+    def __call__(self, function: F) -> F:
+        """Decorate ``function``: a span per call."""
+        wrapped: F = _state.wrap(function, self.again)
+        return wrapped
+
+    def again(self) -> Scope:
+        """A fresh scope of the same kind, for one call of a decorated function."""
+        return Scope(*self._wish)
+
+    def begin(self) -> SpanCore:
+        """Open a span without making it the active one (generators do that step by step)."""
+        log = _state.log
+        if log is None:
+            return _state.nothing
+        is_transaction, name, op, _, tags = self._wish
+        parent = None if is_transaction else _state.variable.get()
+        # One left over from an earlier recording, or closed elsewhere, is no parent.
+        parent = _open_one(parent if parent is not None and parent.log is log else None)
+        if parent is not None and parent.mark <= 0:
+            log.dropped += parent.mark == _DROPPED
+            return _state.nothing
+        if parent is None and not _is_chosen(name, op, tags):
+            log.unchosen += 1
+            return self._make(log, None, _UNCHOSEN)
+        if not log.has_room():
+            return _state.nothing if parent is not None else self._make(log, None, _DROPPED)
+        span = self._make(log, parent, _next_id())
+        log.opened(span)
+        if tags:
+            _state.tag(span, tags)
+        return span
+
+    def _make(self, log: SpanQueue, parent: SpanCore | None, mark: int) -> SpanCore:
+        span = _state.type(mark, parent)
+        span.log = log
+        span.name, span.op, span.description = map(_text, self._wish[1:4])
+        span.thread_ident = _get_ident()
+        span.start_ns = _now_ns()
+        return span
+
+
+def _text(given: Any) -> str:
+    return given if type(given) is str and len(given) <= MAX_TEXT else _state.text(given)
+
+
+def _open_one(span: Any) -> Any:
+    while span is not None and span.end_ns:
+        span = span.parent
+    return span
+
+
+def _is_chosen(name: Any, op: Any, tags: Any) -> bool:
+    if _state.decide is not None:
+        return _state.decide(_text(name), _text(op), tags)
+    return _state.rate >= 1 or _state.uniform() < _state.rate
+
+
+def transaction(name: str, op: str = "", tags: Mapping[str, object] | None = None) -> Scope:
+    """A unit of work: a request, a job, a command. Context manager and decorator.
+
+    Samples taken while it is active belong to it, whichever thread or task runs it. ``name``
+    groups equal work (a route, not a URL); ``op`` says what kind ("http.server", "queue.task").
+    """
+    _needs_text("transaction", name)
+    return Scope(True, name, op, "", tags)
+
+
+def span(op: str, description: str = "") -> Scope:
+    """A part of the active transaction: ``op`` groups ("db.query"), ``description`` tells which.
+
+    Outside every transaction it becomes one of its own.
+    """
+    _needs_text("span", op)
+    return Scope(False, "", op, description, None)
+
+
+def _needs_text(function: str, given: object) -> None:
+    if type(given) is not str and callable(given):
+        _state.complain(function)
+
+
+def activate(span: Any) -> Any:
+    """Make ``span`` the active one here; give the token back to ``deactivate``."""
+    token = _state.variable.set(span)
+    if _state.entered is not None:
+        _state.entered(span)
+    return token
+
+
+def deactivate(span: Any, token: Any) -> None:
+    """Undo ``activate``; in another context or out of order the next open span takes over."""
+    variable = _state.variable
+    try:
+        if variable.get() is span:
+            variable.reset(token)
+    except (ValueError, RuntimeError):
+        # Entered in another context (a span closed by another task): nothing to restore there.
+        variable.set(span.parent)
+    active = variable.get()
+    if active is not None and active.end_ns:
+        active = _open_one(active)
+        variable.set(active)
+    if _state.left is not None:
+        _state.left(active)
+
+
+def finish(span: Any, error: BaseException | None) -> None:
+    """Close ``span``; an exception makes its status "error" unless it was set."""
+    if span.log is None or span.end_ns:
+        return
+    span.end_ns = _now_ns()
+    if error is not None and not span.status:
+        span.status = "error"
+    span.log.closed(span)
+
+
+def reopen(span: Any) -> None:
+    """After a fork, in the child: queue an open span as if it had just been opened."""
+    if span.id and not span.end_ns and span.log is not None:
+        span.log.opened(span)
