@@ -12,7 +12,7 @@ TESTS = Path(__file__).parents[1]
 NATIVE = TESTS.parent / "profiler" / "engine" / "native"
 FUZZ = TESTS / "native" / "fuzz.c"
 
-NOT_READERS = {"layout.c", "module.c", "spantype.c", "pass.c", "sampler.c"}
+NOT_READERS = {"layout.c", "module.c", "helper.c", "spantype.c", "pass.c", "sampler.c"}
 """Need Python's headers, or layout.c, which does."""
 
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-g"]

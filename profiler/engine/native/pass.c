@@ -20,12 +20,6 @@ enum {
     LAUNCH_DEPTH = 12    /* frames from the root among which those of `flamespan run` are */
 };
 
-static bool is_hidden(const Sampler *s, uint64_t ident) {
-    for (int i = 0; i < s->hidden_count; i++)
-        if (s->hidden[i] == ident) return true;
-    return false;
-}
-
 /* Python hides frames that are still being made, and those of its own between a class and its
  * __init__ (_PyFrame_IsIncomplete). */
 static bool is_unfinished(const Sampler *s, const Code *code, const WalkFrame *frame) {
@@ -255,8 +249,7 @@ static void look_at(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked
     Look look;
     bool is_new = thread->cpu_ns < 0;
     thread->now_valid = false;
-    if (!thread->native_id || !thread->frame || is_hidden(s, thread->ident)) return;
-    if (is_new && s->hold_new) return;
+    if (!thread->native_id || !thread->frame || sampler_hides(s, thread->ident)) return;
     if (!examine(s, thread, gap_ns, parked, &look)) return;
     *used += look.used_ns;
     if (look.has_clock && !thread->shadowed) thread->cpu_unbooked += look.used_ns;
