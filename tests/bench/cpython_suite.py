@@ -10,7 +10,9 @@ fail now and then on a busy machine all by themselves. Ends with a table of all 
 exit code 1 if anything fails because of flamespan, but for what KNOWN gives a reason for.
 
 ``--site`` is a folder that holds flamespan, for an interpreter that has none installed. The
-interpreter has to have the ``test`` package, which many distributions leave out.
+interpreter has to have the ``test`` package, which many distributions leave out. ``--testdir`` is
+for modules that it lacks (``make install`` forgot test_concurrent_futures in 3.11.7 and 3.12.1):
+those of a neighbouring version say as much, since each is run without as well.
 """
 
 from __future__ import annotations
@@ -60,6 +62,30 @@ def begin():
 begin()
 '''
 
+CHECK = '''
+"""Says what is wrong with the sample files of a folder."""
+import pathlib, sys
+from flamespan.profiler.errors import SampleFileError
+from flamespan.profiler.samplefile import SampleReader
+
+def check(path):
+    try:
+        reader = SampleReader(path)
+        recording = reader.read()
+    except SampleFileError as error:
+        return str(error)
+    tables, found = recording.tables, [*recording.loss.reasons]
+    for samples in recording.samples:
+        unknown = set(samples.thread) - tables.threads.keys()
+        if unknown:
+            found.append(f"{path}: threads {sorted(unknown)} are not defined")
+        if samples.stack and max(samples.stack) >= len(tables.stacks):
+            found.append(f"{path}: a stack is not defined")
+    return "\\n".join(found)
+
+print("\\n".join(filter(None, map(check, pathlib.Path(sys.argv[1]).glob("*.fspan")))))
+'''
+
 _FAILED = re.compile(r"^(?:FAIL|ERROR): (.+)$", re.MULTILINE)
 _RESULT = re.compile(r"^Result: (.+)$|^(?:== )?Tests result: (.+)$", re.MULTILINE)
 # What makes two runs of the same subtest look different.
@@ -76,6 +102,8 @@ class Run:
     failed: set[str] = field(default_factory=set)
     tail: str = ""
     recorded: int = 0
+    files: int = 0
+    damage: str = ""
 
 
 @dataclass
@@ -87,6 +115,7 @@ class Suite:
     site: str | None
     asked: tuple[float, str]
     timeout: float
+    testdir: str | None = None
 
     def environment(self, profiles: str | None) -> dict[str, str]:
         """The same for both sides but for one variable."""
@@ -100,7 +129,9 @@ class Suite:
     def run(self, test: str, *, profiled: bool) -> Run:
         """Run one test module; a hang is cut off after the timeout and told."""
         with tempfile.TemporaryDirectory() as profiles:
-            command = [self.python, "-m", "test", "-v", f"--timeout={self.timeout:.0f}", test]
+            flags = ["-v", "--fail-env-changed", f"--timeout={self.timeout:.0f}"]
+            flags += ["--testdir", self.testdir] if self.testdir else []
+            command = [self.python, "-m", "test", *flags, test]
             began = time.monotonic()
             try:
                 done = subprocess.run(
@@ -115,11 +146,20 @@ class Suite:
                 output, code = done.stdout.decode(errors="replace"), done.returncode
             except subprocess.TimeoutExpired as error:
                 output, code = (error.stdout or b"").decode(errors="replace"), None
-            size = sum(path.stat().st_size for path in Path(profiles).glob("*.fspan"))
-        return judge(output, code, time.monotonic() - began, size)
+            found = judge(output, code, time.monotonic() - began)
+            look_at_files(self, profiles, found)
+        return found
 
 
-def judge(output: str, code: int | None, seconds: float, recorded: int) -> Run:
+def look_at_files(suite: Suite, profiles: str, run: Run) -> None:
+    """Note how much was recorded, and what is wrong with it."""
+    sizes = [path.stat().st_size for path in Path(profiles).glob("*.fspan")]
+    run.recorded, run.files = sum(sizes), len(sizes)
+    checked = ask(suite, CHECK, profiles)
+    run.damage = (checked.stdout + checked.stderr).strip()
+
+
+def judge(output: str, code: int | None, seconds: float) -> Run:
     """Read regrtest's output and exit code."""
     results = [first or second for first, second in _RESULT.findall(output)]
     if code is None:
@@ -130,12 +170,12 @@ def judge(output: str, code: int | None, seconds: float, recorded: int) -> Run:
         how = results[-1].strip() if results else f"exit code {code}"
     failed = {_VARIES.sub("…", name) for name in _FAILED.findall(output)}
     tail = "\n".join(output.splitlines()[-25:])
-    return Run(code == 0, how, seconds, failed, tail, recorded)
+    return Run(code == 0, how, seconds, failed, tail)
 
 
-def ask(suite: Suite, code: str) -> subprocess.CompletedProcess[str]:
+def ask(suite: Suite, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [suite.python, "-c", code],
+        [suite.python, "-c", code, *arguments],
         env=suite.environment(None),
         capture_output=True,
         text=True,
@@ -154,6 +194,8 @@ def ready(suite: Suite) -> str:
 
 
 def is_there(suite: Suite, test: str) -> bool:
+    if suite.testdir:
+        return bool(list(Path(suite.testdir).glob(test.replace(".", "/") + "*")))
     looked = ask(suite, f"import importlib.util as u; assert u.find_spec('test.{test}')")
     return looked.returncode == 0
 
@@ -175,7 +217,8 @@ def compare(suite: Suite, test: str) -> Row:
     with_it = suite.run(test, profiled=True)
     print(
         f"{test:24} without: {without.how} ({without.seconds:.0f} s);"
-        f" with: {with_it.how} ({with_it.seconds:.0f} s), {with_it.recorded} bytes recorded",
+        f" with: {with_it.how} ({with_it.seconds:.0f} s),"
+        f" {with_it.recorded} bytes in {with_it.files} files",
         flush=True,
     )
     row = Row(test, brief(without), brief(with_it), "passes")
@@ -187,6 +230,8 @@ def compare(suite: Suite, test: str) -> Row:
         row.verdict, row.trouble = "BROKEN", f"nothing was recorded\n{with_it.tail}"
     elif not with_it.ok and (without.ok or without.how != with_it.how or new):
         row.verdict, row.trouble = try_again(suite, test, without, with_it)
+    if with_it.damage:
+        row.verdict, row.trouble = "BROKEN", f"{row.trouble} files: {with_it.damage}".strip()
     return row
 
 
@@ -235,23 +280,29 @@ def let_interrupts_through() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def main() -> int:
-    """Run all tests that this version has."""
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--site", help="folder to import flamespan from")
     parser.add_argument("--engine", default="native")
     parser.add_argument("--rate", type=float, default=1000.0)
+    parser.add_argument("--testdir", help="folder of test modules, instead of the interpreter's")
     parser.add_argument("--tests", default=",".join(TESTS))
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds for one module")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run all tests that this version has."""
+    options = parse()
     let_interrupts_through()
     rows: list[Row] = []
     site = os.path.abspath(options.site) if options.site else None
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "sitecustomize.py").write_text(SITECUSTOMIZE)
         asked = (options.rate, options.engine)
-        suite = Suite(options.python, folder, site, asked, options.timeout)
+        testdir = os.path.abspath(options.testdir) if options.testdir else None
+        suite = Suite(options.python, folder, site, asked, options.timeout, testdir)
         trouble = ready(suite)
         if trouble:
             print(trouble)
