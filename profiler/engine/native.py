@@ -192,26 +192,29 @@ class NativeEngine:
         """Rows of threads that have another name than they were told with."""
         found = []
         for index, row in self._rows.items():
-            thread = threading._active.get(row.ident)  # type: ignore[attr-defined]
-            if thread is None or native_id(thread) != row.native_id or thread.name == row.name:
-                continue
-            if "(interpreter " not in row.name:
-                found.append(Thread(index, row.ident, row.native_id, thread.name, row.is_main))
+            name = _name(row.ident, row.native_id)
+            if name not in ("", row.name) and "(interpreter " not in row.name:
+                found.append(Thread(index, row.ident, row.native_id, name, row.is_main))
         for row in found:
             self._rows[row.index] = row
         return found
 
 
 def _row(index: int, ident: int, number: int, interpreter: int) -> Thread:
-    thread = threading._active.get(ident)  # type: ignore[attr-defined]
     is_main = ident == threading.main_thread().ident and not interpreter
-    name = f"{NAMELESS}{ident}"
-    with contextlib.suppress(Exception):  # a thread class may do anything with its attributes
-        if thread is not None and native_id(thread) in (0, number):
-            name = thread.name
+    name = _name(ident, number) or f"{NAMELESS}{ident}"
     if interpreter:
         name = f"{name} (interpreter {interpreter})"
     return Thread(index, ident, number, name, is_main)
+
+
+def _name(ident: int, number: int) -> str:
+    """The name of the thread that has this ident and the system's number; "" if there is none."""
+    thread = threading._active.get(ident)  # type: ignore[attr-defined]
+    with contextlib.suppress(Exception):  # a thread class may do anything with its attributes
+        if thread is not None and native_id(thread) in (0, number):
+            return str(thread.name)
+    return ""
 
 
 def _definitions(

@@ -194,12 +194,12 @@ static PyObject *stop(HelperObject *self, PyObject *given) {
     if (timeout_s == -1 && PyErr_Occurred()) return NULL;
     if (self->owner != getpid()) Py_RETURN_TRUE; /* a child of fork: it has no such thread */
     if (pthread_equal(self->runner, pthread_self())) timeout_s = 0; /* in a call of its own */
-    bool done, before = self->joined;
+    bool done;
     Py_BEGIN_ALLOW_THREADS;
     wake(self);
     done = await_end(self, timeout_s);
     Py_END_ALLOW_THREADS;
-    if (done && !before && self->never_called) {
+    if (done && self->never_called) {
         self->never_called = false;
         Py_DECREF(self);
     }

@@ -294,6 +294,36 @@ def test_threads_that_end_while_a_new_file_begins_are_defined_in_it():
     assert seen > 400
 
 
+def test_threads_whose_names_cannot_be_asked_for_are_recorded_all_the_same():
+    class Odd(threading.Thread):
+        asked = 0
+
+        @property
+        def name(self):
+            self.asked += 1
+            if self.asked > 3:
+                raise ValueError("no name")
+            return 7
+
+        @name.setter
+        def name(self, value):
+            pass
+
+    engine = NativeEngine((200, 56))
+    odd = Odd(target=spin, args=(0.3,))
+    engine.start(MS)
+    odd.start()
+    batches = []
+    while odd.is_alive():
+        time.sleep(0.02)
+        batches.append(engine.drain())
+    engine.stop()
+    seen = {row.index: row.name for batch in batches for row in batch.definitions.threads}
+    assert all(set(batch.samples.thread) <= seen.keys() for batch in batches)
+    assert all(isinstance(name, str) for name in seen.values())
+    assert odd.asked > 3
+
+
 @pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="needs sigtimedwait")
 def test_signals_that_the_application_waits_for_are_not_ours(tmp_path):
     done = recordings.run_python(
