@@ -125,12 +125,16 @@ def test_many_forks_while_threads_hold_every_lock(tmp_path):
         assert [s.name for s in child.spans.started] == ["in child"]
 
 
+@pytest.mark.skipif(
+    (3, 13) <= sys.version_info < (3, 13, 10) or (3, 14) <= sys.version_info < (3, 14, 1),
+    reason="counts threads that begin again after the fork (gh-137109)",
+)
 def test_our_threads_alone_do_not_make_fork_warn(tmp_path):
     """Python 3.12+ warns of fork in a process with threads; ours are paused for it."""
     done = program(
         """
-        profiler.start(sys.argv[1])
-        for _ in range(5):
+        profiler.start(sys.argv[1], 1000)
+        for _ in range(100):
             pid = os.fork()
             if pid == 0:
                 os._exit(0)

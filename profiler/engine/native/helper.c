@@ -29,6 +29,7 @@ typedef struct {
     double first_s, births_every_s; /* NAN: wait for births */
     char name[16];
     pthread_t runner;
+    uint64_t native_id;
     pid_t owner; /* the process that the thread is in; 0: there is none */
     pthread_mutex_t lock;
     pthread_cond_t news;
@@ -90,6 +91,7 @@ static void *run(void *given) {
 #if defined(__linux__)
     prctl(PR_SET_NAME, self->name, 0, 0, 0);
 #endif
+    self->native_id = own.native_id; /* read by who has seen that it is done */
     sampler_hide(self->sampler, own, true);
     PyThreadState *state = NULL;
     double seconds = self->first_s;
@@ -184,7 +186,7 @@ static bool await_end(HelperObject *self, double timeout_s) {
     bool done = self->done, first = !self->joined;
     self->joined = true;
     pthread_mutex_unlock(&self->lock);
-    if (first && done) pthread_join(self->runner, NULL);
+    if (first && done) sampler_join_thread(self->runner, self->native_id);
     else if (first) pthread_detach(self->runner);
     return done;
 }

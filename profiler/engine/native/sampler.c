@@ -17,7 +17,8 @@
 enum {
     STACK_BYTES = 1 << 20,
     SLICE_NS = 100000,
-    BUDGET_EVERY = 16 /* passes between two looks at what they cost */
+    BUDGET_EVERY = 16, /* passes between two looks at what they cost */
+    RELEASE_TRIES = 2000
 };
 
 static const double APP_EVERY_NS = 50e6, OVERDRAFT_NS = 10e9;
@@ -175,6 +176,9 @@ static void *run(void *given) {
     Sampler *s = given;
     set_up_thread();
     pthread_mutex_lock(&s->lock);
+#if defined(__linux__)
+    s->runner_id = (uint64_t)syscall(SYS_gettid);
+#endif
     s->failed = !memory_open(&s->memory, s->options.may_drop_files);
     if (!s->failed) {
         if (!s->before) pass_first(s);
@@ -204,6 +208,20 @@ int sampler_begin_thread(pthread_t *runner, void *(*run)(void *), void *given, s
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return error;
+}
+
+void sampler_join_thread(pthread_t runner, uint64_t native_id) {
+    pthread_join(runner, NULL);
+#if defined(__linux__)
+    /* The kernel wakes who joins before it takes the thread out of its lists. */
+    struct timespec pause = {.tv_nsec = 50000};
+    for (int tries = 0; native_id && tries < RELEASE_TRIES; tries++) {
+        if (syscall(SYS_tgkill, getpid(), (pid_t)native_id, 0) != 0) return;
+        nanosleep(&pause, NULL);
+    }
+#else
+    (void)native_id;
+#endif
 }
 
 const char *sampler_start(Sampler *s, int64_t interval_ns) {
@@ -242,7 +260,7 @@ void sampler_stop(Sampler *s) {
     pthread_cond_signal(&s->wake);
     pthread_cond_broadcast(&s->news);
     pthread_mutex_unlock(&s->lock);
-    if (mine) pthread_join(runner, NULL);
+    if (mine) sampler_join_thread(runner, s->runner_id);
 }
 
 void sampler_hide(Sampler *s, Own thread, bool hide) {

@@ -67,6 +67,7 @@ typedef struct {
     pthread_mutex_t lock; /* held by a pass, by a drain, and by nobody else */
     pthread_cond_t wake, news;
     pthread_t runner;
+    uint64_t runner_id; /* the system's number; 0: unknown */
     pid_t owner; /* the process that started the runner */
     bool has_runner, stopping, ready, failed;
 } Sampler;
@@ -89,6 +90,9 @@ bool sampler_hides_native(const Sampler *sampler, uint64_t native_id);
 void sampler_init_condition(pthread_cond_t *condition);
 struct timespec sampler_deadline(int64_t ns);
 int sampler_begin_thread(pthread_t *runner, void *(*run)(void *), void *given, size_t stack_bytes);
+
+/* Until the system counts it no more: Python warns of fork in a process that has threads. */
+void sampler_join_thread(pthread_t runner, uint64_t native_id);
 
 /* In pass.c, with the lock held. */
 void pass_first(Sampler *sampler);
