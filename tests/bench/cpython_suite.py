@@ -7,12 +7,12 @@ Each test module runs in a process of its own, first without, then with a record
 before anything of it is imported. The processes that tests start are not recorded, forked ones
 are. What fails with the profiler only is tried once more each way: the tests of threads and time
 fail now and then on a busy machine all by themselves. Ends with a table of all modules, and with
-exit code 1 if anything fails because of flamespan, but for what KNOWN gives a reason for.
+exit code 1 if anything fails because of flamespan. Every sample file has to load whole.
 
 ``--site`` is a folder that holds flamespan, for an interpreter that has none installed. The
-interpreter has to have the ``test`` package, which many distributions leave out. ``--testdir`` is
-for modules that it lacks (``make install`` forgot test_concurrent_futures in 3.11.7 and 3.12.1):
-those of a neighbouring version say as much, since each is run without as well.
+interpreter has to have the ``test`` package, which many distributions leave out. Modules that it
+lacks (``make install`` forgot test_concurrent_futures in 3.11.7 and 3.12.1) can be in a ``test``
+folder of ``--site``, beside links to all the others.
 """
 
 from __future__ import annotations
@@ -42,9 +42,6 @@ TESTS = (
     "test_exceptions",
     "test_contextlib_async",
 )
-
-KNOWN: dict[str, str] = {}
-"""Test method → why it cannot pass with any profiler in the process. None is known."""
 
 SITECUSTOMIZE = '''
 """Starts a recording in the process that runs regrtest, when asked to."""
@@ -115,7 +112,6 @@ class Suite:
     site: str | None
     asked: tuple[float, str]
     timeout: float
-    testdir: str | None = None
 
     def environment(self, profiles: str | None) -> dict[str, str]:
         """The same for both sides but for one variable."""
@@ -130,7 +126,6 @@ class Suite:
         """Run one test module; a hang is cut off after the timeout and told."""
         with tempfile.TemporaryDirectory() as profiles:
             flags = ["-v", "--fail-env-changed", f"--timeout={self.timeout:.0f}"]
-            flags += ["--testdir", self.testdir] if self.testdir else []
             command = [self.python, "-m", "test", *flags, test]
             began = time.monotonic()
             try:
@@ -194,8 +189,6 @@ def ready(suite: Suite) -> str:
 
 
 def is_there(suite: Suite, test: str) -> bool:
-    if suite.testdir:
-        return bool(list(Path(suite.testdir).glob(test.replace(".", "/") + "*")))
     looked = ask(suite, f"import importlib.util as u; assert u.find_spec('test.{test}')")
     return looked.returncode == 0
 
@@ -241,15 +234,10 @@ def try_again(suite: Suite, test: str, without: Run, with_it: Run) -> tuple[str,
     unsteady = without.failed | plain.failed
     new = (with_it.failed & again.failed) - unsteady
     whole = not with_it.failed and not with_it.ok and not again.ok and without.ok and plain.ok
-    unknown = {name for name in new if name.split()[0] not in KNOWN}
-    for name in sorted(new - unknown):
-        print(f"    known difference: {name}: {KNOWN[name.split()[0]]}", flush=True)
-    if unknown or whole:
-        told_new = ", ".join(sorted(unknown)) or with_it.how
+    if new or whole:
+        told_new = ", ".join(sorted(new)) or with_it.how
         print(f"    fails with it only: {told_new}\n{with_it.tail}", flush=True)
         return "BROKEN", told_new
-    if new:
-        return "known difference", ""
     print(
         f"    failed with it, but not each time, or without it as well: {told(with_it)};"
         f" then with: {told(again)}; then without: {told(plain)}",
@@ -286,7 +274,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--site", help="folder to import flamespan from")
     parser.add_argument("--engine", default="native")
     parser.add_argument("--rate", type=float, default=1000.0)
-    parser.add_argument("--testdir", help="folder of test modules, instead of the interpreter's")
     parser.add_argument("--tests", default=",".join(TESTS))
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds for one module")
     return parser.parse_args()
@@ -301,8 +288,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "sitecustomize.py").write_text(SITECUSTOMIZE)
         asked = (options.rate, options.engine)
-        testdir = os.path.abspath(options.testdir) if options.testdir else None
-        suite = Suite(options.python, folder, site, asked, options.timeout, testdir)
+        suite = Suite(options.python, folder, site, asked, options.timeout)
         trouble = ready(suite)
         if trouble:
             print(trouble)
