@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from flamespan.profiler import active, environment
 from flamespan.profiler import engine as engines
-from flamespan.profiler.engine import CONTEXT_RULE, Engine
+from flamespan.profiler.engine import CONTEXT_RULE, Engine, threads
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import Header
 from flamespan.profiler.recorder import Limits, Recorder
@@ -167,7 +167,9 @@ def _in_child() -> None:
     parent, _running = _running, None
     if parent is None:
         return
+    parent.recorder.abandon()
     active.after_fork()
+    threads.after_fork()
     parent.log.after_fork(active.ACTIVE.get())
     try:
         _running = Session(parent.options, parent.log, parent.header)

@@ -6,12 +6,11 @@ import _thread
 import contextlib
 import logging
 import os
-import threading
 import time
 from dataclasses import dataclass, replace
 
 from flamespan.profiler import environment
-from flamespan.profiler.engine import Engine
+from flamespan.profiler.engine import Engine, Helper
 from flamespan.profiler.model import End, Header, Stats
 from flamespan.profiler.samplefile import SUFFIX, SampleWriter
 from flamespan.profiler.spanlog import SpanLog
@@ -60,8 +59,7 @@ class Recorder:
         self._told_at_s = 0.0
         # Held while a flush is under way: by the recorder's thread, or by who stops it.
         self._lock = _thread.allocate_lock()
-        self._stop_lock = _thread.allocate_lock()
-        self._runner: threading.Thread | None = None
+        self._helper: Helper | None = None
         self._due_s = 0.0  # of the next flush: kept over a pause, however often forks make one
 
     def open(self) -> None:
@@ -82,23 +80,18 @@ class Recorder:
 
     def start(self) -> None:
         """Begin to flush once a second."""
-        if self._runner is not None:
+        if self._helper is not None:
             return
-        self._stop_lock = _thread.allocate_lock()
-        self._stop_lock.acquire()
-        self._runner = threading.Thread(
-            target=self._run, args=(self._stop_lock,), name="flamespan-recorder", daemon=True
-        )
-        self._engine.start_hidden(self._runner)
+        now_s = time.monotonic()
+        self._due_s = self._due_s or now_s + FLUSH_S
+        first_s = max(0.0, self._due_s - now_s)
+        self._helper = self._engine.call_regularly(self._flush_due, first_s, "flamespan-recorder")
 
     def pause(self) -> None:
         """End the thread; what was recorded stays for the next flush."""
-        runner, self._runner = self._runner, None
-        if runner is None:
-            return
-        self._stop_lock.release()
-        if runner is not threading.current_thread():
-            runner.join(5)
+        helper, self._helper = self._helper, None
+        if helper is not None:
+            helper.stop(5)
 
     def stop(self, reason: str) -> None:
         """Write the rest and close the file."""
@@ -118,15 +111,14 @@ class Recorder:
             with contextlib.suppress(OSError):
                 writer.abandon()
 
-    def _run(self, stop_lock: _thread.LockType) -> None:
-        cpu_before = self._cpu_ns
-        self._due_s = self._due_s or time.monotonic() + FLUSH_S
-        while not stop_lock.acquire(timeout=max(0.0, self._due_s - time.monotonic())):
-            self._due_s = max(self._due_s + FLUSH_S, time.monotonic())
-            with self._lock:
-                self._flush()
-                self._cpu_ns = cpu_before + time.thread_time_ns()
-        self._engine.unhide(_thread.get_ident())
+    def _flush_due(self) -> float:
+        """Flush now; the seconds until the next time."""
+        began_ns = time.thread_time_ns()
+        self._due_s = max(self._due_s + FLUSH_S, time.monotonic())
+        with self._lock:
+            self._flush()
+            self._cpu_ns += time.thread_time_ns() - began_ns
+        return max(0.0, self._due_s - time.monotonic())
 
     def _flush(self, *, last: bool = False) -> None:
         try:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 
 import pytest
 from hypothesis import settings
+
+from helpers.ownthreads import system_threads
 
 # No deadlines: the suite also runs on machines that are busy with something else.
 settings.register_profile("flamespan", deadline=None)
@@ -25,5 +28,9 @@ def nothing_left_recording():
     forgotten = session.is_recording()
     session.stop()
     ours = [t.name for t in threading.enumerate() if t.name in OURS]
+    until = time.monotonic() + 5
+    while system_threads() and time.monotonic() < until:
+        time.sleep(0.01)
     assert not forgotten, "the test left a recording running"
+    ours += system_threads()
     assert not ours, f"threads are left: {ours}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-import threading
+from collections.abc import Callable
 from typing import Protocol
 
 from flamespan.profiler.errors import UsageError
@@ -15,6 +15,14 @@ MAX_DEPTH = (200, 56)
 
 CONTEXT_RULE = "context"
 """``span_rule`` of an engine that reads the active span from each thread's own context."""
+
+
+class Helper(Protocol):
+    """A thread of our own that calls a function now and then; see ``Engine.call_regularly``."""
+
+    def stop(self, timeout_s: float, /) -> bool:
+        """No more calls; False: one is still under way after ``timeout_s``."""
+        ...
 
 
 class Engine(Protocol):
@@ -37,16 +45,14 @@ class Engine(Protocol):
         """The tables have grown large: ``drain(restart=True)`` soon, into a new file."""
         ...
 
-    def hide(self, ident: int) -> None:
-        """Leave the thread with Python's ``ident`` out of the samples, it is one of ours."""
-        ...
+    def call_regularly(
+        self, function: Callable[[], float | None], first_s: float, name: str
+    ) -> Helper:
+        """Call ``function`` in a thread of our own, which no sample shows.
 
-    def start_hidden(self, thread: threading.Thread) -> None:
-        """Start one of our own threads, hidden from its first moment on."""
-        ...
-
-    def unhide(self, ident: int) -> None:
-        """The hidden thread is about to end: its ident may become another thread's."""
+        The first call comes after ``first_s`` seconds, each other one as many seconds after the
+        one before as that returned. Raises RuntimeError where the system gives no thread.
+        """
         ...
 
     def start(self, interval_ns: int) -> None:

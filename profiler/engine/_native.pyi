@@ -163,10 +163,6 @@ class Sampler:
     ) -> Sampler: ...
     def start(self, interval_ns: int, /) -> None: ...
     def stop(self) -> None: ...
-    def hide(self, ident: int, hidden: bool, /) -> None: ...
-    def hold_new(self, hold: bool, /) -> None:
-        """Do not look at threads that are new, until further notice."""
-
     def note_c_call(self, code: CodeType, unit: int, name: str, /) -> None:
         """Instruction ``unit`` of ``code`` calls the C function ``name``."""
 
@@ -195,16 +191,37 @@ class Sampler:
         ``model.Samples`` in their order.
         """
 
-    def wait_births(self, timeout_s: float, /) -> bool:
-        """Wait for threads that were not told yet; False: there are none."""
-
     def births(self) -> list[tuple[int, int, int, int]]:
-        """Take the threads not told yet: index, ident, system id, interpreter id."""
+        """Take the threads not told yet, but for helpers.
+
+        Of each: index, ident, system id, interpreter id.
+        """
 
     def alive(self) -> list[int]:
         """Indexes of the threads there are."""
 
     def stats(self) -> dict[str, int]: ...
+
+class Helper:
+    """A thread that calls ``function``, and that Python sees only while it does.
+
+    The first call comes after ``first_s`` seconds, each other one as many seconds after the one
+    before as that returned. NaN, or None returned: when ``sampler`` has births to tell, and not
+    before ``births_every_s``. What ``function`` raises goes to ``sys.unraisablehook``.
+
+    Raises RuntimeError where the system gives no thread.
+    """
+
+    def __new__(
+        cls,
+        sampler: Sampler,
+        function: Callable[[], float | None],
+        name: str,
+        first_s: float = ...,
+        births_every_s: float = 0.0,
+    ) -> Helper: ...
+    def stop(self, timeout_s: float, /) -> bool:
+        """No more calls; False: one goes on after ``timeout_s``."""
 
 def line_of(table: bytes, first_line: int, unit: int, /) -> int:
     """The line of instruction ``unit`` in a location table (PEP 626)."""

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import math
 import os
 import struct
 import sys
 import threading
 import time
 from array import array
+from collections.abc import Callable
 
 from flamespan.profiler import active, launch
-from flamespan.profiler.engine import CONTEXT_RULE, _native, awaits
+from flamespan.profiler.engine import CONTEXT_RULE, Helper, _native, awaits
 from flamespan.profiler.engine.ccalls import CallNames
+from flamespan.profiler.engine.threads import native_id
 from flamespan.profiler.model import Batch, Definitions, Function, Samples, Stats, Thread
 
 TICK_NS = 1000
@@ -84,8 +87,7 @@ class NativeEngine:
         self._unnamed: dict[int, int] = {}
         self._lock = _thread.allocate_lock()  # rows and new rows
         self._life = _thread.allocate_lock()  # start and stop
-        self._naming: threading.Thread | None = None
-        self._naming_stop = _thread.allocate_lock()
+        self._naming: Helper | None = None
         self._cpu_at_start_ns = 0
         self._knows_asyncio = self._knows_greenlets = False
 
@@ -94,22 +96,11 @@ class NativeEngine:
         """More stacks are numbered than one file should hold."""
         return self._core.stats()["stacks"] > self._max_stacks
 
-    def hide(self, ident: int) -> None:
-        """Leave the thread with Python's ``ident`` out of the samples."""
-        self._core.hide(ident, True)
-
-    def start_hidden(self, thread: threading.Thread) -> None:
-        """Start one of our own threads; meanwhile new threads are not looked at."""
-        self._core.hold_new(True)
-        try:
-            thread.start()
-            self.hide(thread.ident or 0)
-        finally:
-            self._core.hold_new(False)
-
-    def unhide(self, ident: int) -> None:
-        """The thread is about to end: its ident may become another thread's."""
-        self._core.hide(ident, False)
+    def call_regularly(
+        self, function: Callable[[], float | None], first_s: float, name: str
+    ) -> Helper:
+        """Call ``function`` in a thread that Python sees only while it does."""
+        return _native.Helper(self._core, function, name, first_s)
 
     def start(self, interval_ns: int) -> None:
         """Begin to sample every ``interval_ns``, a little more or less."""
@@ -125,38 +116,43 @@ class NativeEngine:
         self._core.start(interval_ns)
         if self._calls is not None:
             self._calls.start()
-        self._naming_stop = _thread.allocate_lock()
-        self._naming_stop.acquire()
-        self._naming = threading.Thread(
-            target=self._name_threads,
-            args=(self._naming_stop,),
-            name="flamespan-names",
-            daemon=True,
-        )
-        self.start_hidden(self._naming)
+        first_s = self._name_threads()  # of those that are there; the helper begins with later ones
+        try:
+            self._naming = _native.Helper(
+                self._core,
+                self._name_threads,
+                "flamespan-names",
+                math.nan if first_s is None else first_s,
+                NAMES_EVERY_S,
+            )
+        except RuntimeError:
+            self._stop()
+            raise
 
     def stop(self) -> None:
         """End the sampler thread; returns when it is gone."""
         with self._life:
             naming, self._naming = self._naming, None
-            if naming is None:
-                return
-            if self._calls is not None:
-                self._calls.stop()
-            self._naming_stop.release()
-            self._core.stop()
-            if naming is not threading.current_thread():
-                naming.join(5)
+            if naming is not None:
+                self._stop()
+                naming.stop(5)
+
+    def _stop(self) -> None:
+        if self._calls is not None:
+            self._calls.stop()
+        self._core.stop()
 
     def drain(self, *, restart: bool = False) -> Batch:
         """Samples and definitions since the last drain; see ``engine.Engine``."""
         self._learn()
+        # Asked before: a thread that ends right after the restart is in the next file's samples.
+        alive = set(self._core.alive()) if restart else set()
         told, columns = self._core.drain(restart)
         with self._lock:
             self._name_new()
             rows, self._new_rows = self._renamed() + self._new_rows, []
             if restart:
-                alive = set(self._core.alive())
+                alive |= {row.index for row in rows}
                 self._rows = {i: row for i, row in self._rows.items() if i in alive}
                 self._new_rows = list(self._rows.values())
         return Batch(_definitions(told, rows), _samples(columns))
@@ -186,18 +182,16 @@ class NativeEngine:
         if found is not None:
             self._core.set_await_types(awaits.wraps(), *found)
 
-    def _name_threads(self, stop_lock: _thread.LockType) -> None:
-        """Give new threads their names while they live."""
-        while not stop_lock.acquire(timeout=NAMES_EVERY_S):
-            if self._unnamed or self._core.wait_births(60.0):
-                with self._lock:
-                    self._name_again()
-                    self._name_new()
-        self.unhide(_thread.get_ident())
+    def _name_threads(self) -> float | None:
+        """Give new threads their names while they live; when to be called again, None: for new."""
+        with self._lock:
+            self._name_again()
+            self._name_new()
+        return NAMES_EVERY_S if self._unnamed else None
 
     def _name_new(self) -> None:
-        for index, ident, native_id, interpreter in self._core.births():
-            row = self._rows[index] = _row(index, ident, native_id, interpreter)
+        for index, ident, number, interpreter in self._core.births():
+            row = self._rows[index] = _row(index, ident, number, interpreter)
             self._new_rows.append(row)
             if row.name.startswith(NAMELESS) and not interpreter:
                 self._unnamed[index] = 0
@@ -219,26 +213,29 @@ class NativeEngine:
         """Rows of threads that have another name than they were told with."""
         found = []
         for index, row in self._rows.items():
-            thread = threading._active.get(row.ident)  # type: ignore[attr-defined]
-            if thread is None or thread.native_id != row.native_id or thread.name == row.name:
-                continue
-            if "(interpreter " not in row.name:
-                found.append(Thread(index, row.ident, row.native_id, thread.name, row.is_main))
+            name = _name(row.ident, row.native_id)
+            if name not in ("", row.name) and "(interpreter " not in row.name:
+                found.append(Thread(index, row.ident, row.native_id, name, row.is_main))
         for row in found:
             self._rows[row.index] = row
         return found
 
 
-def _row(index: int, ident: int, native_id: int, interpreter: int) -> Thread:
-    thread = threading._active.get(ident)  # type: ignore[attr-defined]
+def _row(index: int, ident: int, number: int, interpreter: int) -> Thread:
     is_main = ident == threading.main_thread().ident and not interpreter
-    name = f"{NAMELESS}{ident}"
-    with contextlib.suppress(Exception):  # a thread class may do anything with its attributes
-        if thread is not None and thread.native_id in (None, native_id):
-            name = thread.name
+    name = _name(ident, number) or f"{NAMELESS}{ident}"
     if interpreter:
         name = f"{name} (interpreter {interpreter})"
-    return Thread(index, ident, native_id, name, is_main)
+    return Thread(index, ident, number, name, is_main)
+
+
+def _name(ident: int, number: int) -> str:
+    """The name of the thread that has this ident and the system's number; "" if there is none."""
+    thread = threading._active.get(ident)  # type: ignore[attr-defined]
+    with contextlib.suppress(Exception):  # a thread class may do anything with its attributes
+        if thread is not None and native_id(thread) in (0, number):
+            return str(thread.name)
+    return ""
 
 
 def _definitions(

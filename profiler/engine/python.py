@@ -13,11 +13,13 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 from flamespan.profiler import active
 from flamespan.profiler.active import Span
-from flamespan.profiler.engine import leaf, owners
+from flamespan.profiler.engine import Helper, leaf, owners
+from flamespan.profiler.engine.helper import ThreadHelper
 from flamespan.profiler.engine.stacks import StackNumbers
 from flamespan.profiler.engine.threads import SeenThread
 from flamespan.profiler.model import Batch, Flag, Samples, Stats, Thread
@@ -83,19 +85,14 @@ class PythonEngine:
         """More stacks are numbered than one file should hold."""
         return len(self._stacks) > self._max_stacks
 
-    def hide(self, ident: int) -> None:
-        """Leave the thread with Python's ``ident`` out of the samples."""
-        self._hidden.add(ident)
-
-    def start_hidden(self, thread: threading.Thread) -> None:
-        """Start one of our own threads; passes wait until it is hidden."""
+    def call_regularly(
+        self, function: Callable[[], float | None], first_s: float, name: str
+    ) -> Helper:
+        """Call ``function`` in a daemon thread; passes wait until that is hidden."""
         with self._lock:
-            thread.start()
-            self.hide(thread.ident or 0)
-
-    def unhide(self, ident: int) -> None:
-        """The thread is about to end: its ident may become another thread's."""
-        self._hidden.discard(ident)
+            helper = ThreadHelper(function, first_s, name, self._hidden.discard)
+            self._hidden.add(helper.ident)
+        return helper
 
     def start(self, interval_ns: int) -> None:
         """Begin to sample every ``interval_ns``, a little more or less."""

@@ -14,6 +14,19 @@ HAS_THREAD_CLOCKS = sys.platform == "linux" and hasattr(time, "clock_gettime_ns"
 
 _clock_ns = getattr(time, "clock_gettime_ns", None)
 
+_of_forked: dict[int, int] = {}
+
+
+def after_fork() -> None:
+    """In a child process: note who the thread that forked is now; ``threading`` does not."""
+    _of_forked.clear()
+    _of_forked[threading.get_ident()] = threading.get_native_id()
+
+
+def native_id(thread: threading.Thread) -> int:
+    """The system's number of a thread that has begun, 0 if it is not known yet."""
+    return _of_forked.get(thread.ident or 0) or thread.native_id or 0
+
 
 class SeenThread:
     """One thread, from the first sample of it to the last."""
@@ -51,27 +64,27 @@ class SeenThread:
         """
         thread = threading._active.get(self.ident)  # type: ignore[attr-defined]
         if thread is None:
-            name, native_id = self.name or f"thread {self.ident}", self.native_id
+            name, number = self.name or f"thread {self.ident}", self.native_id
         else:
-            name, native_id = thread.name, thread.native_id or 0
-        changed = (name, native_id) != (self.name, self.native_id)
+            name, number = thread.name, native_id(thread)
+        changed = (name, number) != (self.name, self.native_id)
         self.name = name
-        if native_id != self.native_id:
-            self.native_id = native_id
+        if number != self.native_id:
+            self.native_id = number
             # The kernel's number of a thread's CPU clock: it refuses those of dead or foreign
             # threads, so a wrong one is an error here, never another process's clock.
-            self.clock = (~native_id << 3) | 6 if HAS_THREAD_CLOCKS else 0
+            self.clock = (~number << 3) | 6 if HAS_THREAD_CLOCKS else 0
         return changed
 
     def is_replaced(self) -> bool:
         """Whether the ident now belongs to another thread, this one being dead."""
         thread = threading._active.get(self.ident)  # type: ignore[attr-defined]
-        return bool(thread and self.native_id) and thread.native_id != self.native_id
+        return bool(thread and self.native_id) and native_id(thread) != self.native_id
 
     def is_same(self) -> bool:
         """Whether the ident still means this thread: idents are used again, system ids rarely."""
         thread = threading._active.get(self.ident)  # type: ignore[attr-defined]
-        return thread is None or not self.native_id or thread.native_id == self.native_id
+        return thread is None or not self.native_id or native_id(thread) == self.native_id
 
     def read_cpu_ns(self) -> int:
         """CPU time since the thread began; -1: unknown."""

@@ -125,12 +125,16 @@ def test_many_forks_while_threads_hold_every_lock(tmp_path):
         assert [s.name for s in child.spans.started] == ["in child"]
 
 
+@pytest.mark.skipif(
+    (3, 13) <= sys.version_info < (3, 13, 10) or (3, 14) <= sys.version_info < (3, 14, 1),
+    reason="counts threads that begin again after the fork (gh-137109)",
+)
 def test_our_threads_alone_do_not_make_fork_warn(tmp_path):
     """Python 3.12+ warns of fork in a process with threads; ours are paused for it."""
     done = program(
         """
-        profiler.start(sys.argv[1])
-        for _ in range(5):
+        profiler.start(sys.argv[1], 1000)
+        for _ in range(100):
             pid = os.fork()
             if pid == 0:
                 os._exit(0)
@@ -222,3 +226,128 @@ def test_subprocesses_are_left_alone(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(list(tmp_path.iterdir())) == 1
+
+
+SEEN = """
+def seen():
+    import _thread
+    return (
+        len(sys._current_frames()), threading.active_count(), len(threading.enumerate()),
+        len(threading._dangling), _thread._count(),
+    )
+"""
+
+
+def test_neither_parent_nor_child_finds_threads_of_ours(tmp_path):
+    """CPython's own tests count threads in a child of fork, and so do programs."""
+    done = program(
+        SEEN
+        + """
+before = seen()
+profiler.start(sys.argv[1], 1000, engine="native")
+during = seen()
+found = []
+for _ in range(3):
+    pid = os.fork()
+    if pid == 0:
+        at_once = seen()
+        other = threading.Thread(target=time.sleep, args=(0.05,), name="of the child")
+        other.start()
+        other.join()
+        del other
+        spin(0.05)
+        os._exit(0 if at_once == before and seen() == before else 1)
+    found.append(os.waitpid(pid, 0)[1])
+    found.append(seen() == before)
+print(before, during, found)
+spin(1.2)
+print(seen())
+profiler.stop()
+print(seen())
+""",
+        tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *rest = done.stdout.splitlines()
+    assert first == "(1, 1, 1, 1, 0) (1, 1, 1, 1, 0) [0, True, 0, True, 0, True]"
+    assert rest == ["(1, 1, 1, 1, 0)"] * 2
+
+
+@pytest.mark.parametrize("engine", ["native", "python"])
+def test_short_threads_of_a_short_child_have_their_names(tmp_path, engine):
+    done = program(
+        """
+        profiler.start(sys.argv[1], 1000, engine=sys.argv[2])
+        pid = os.fork()
+        if pid == 0:
+            for number in range(3):
+                other = threading.Thread(target=spin, args=(0.1,), name=f"short {number}")
+                other.start()
+                other.join()
+            sys.exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        profiler.stop()
+        """,
+        tmp_path,
+        engine,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    _, (child,) = by_role(tmp_path)
+    assert child.end.reason == "exit"
+    names = {row.thread for row in recordings.rows(child)}
+    assert names == {"MainThread", "short 0", "short 1", "short 2"}
+
+
+@pytest.mark.parametrize("engine", ["native", "python"])
+def test_grandchildren_record_and_the_child_goes_on(tmp_path, engine):
+    done = program(
+        """
+        profiler.start(sys.argv[1], 500, engine=sys.argv[2])
+        pid = os.fork()
+        if pid == 0:
+            for _ in range(4):  # each fork pauses the child's recording
+                inner = os.fork()
+                if inner == 0:
+                    in_child()
+                    profiler.stop()
+                    os._exit(0)
+                in_parent()
+                assert os.waitpid(inner, 0)[1] == 0
+            time.sleep(0.3)
+            os._exit(0)  # leaves what was flushed, a second after its own fork
+        assert os.waitpid(pid, 0)[1] == 0
+        profiler.stop()
+        """,
+        tmp_path,
+        engine,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    parent, others = by_role(tmp_path)
+    pid = parent.header.pid
+    (child,) = [r for r in others if r.header.parent_pid == pid]
+    grandchildren = [r for r in others if r is not child]
+    assert child.end is None
+    assert "in_parent" in functions(child)
+    assert "in_child" not in functions(child)
+    assert len(grandchildren) == 4
+    assert all(r.end.reason == "stop" and "in_child" in functions(r) for r in grandchildren)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_child_does_not_keep_the_parents_file_open(tmp_path):
+    done = program(
+        """
+        def open_files():
+            links = [f"/proc/self/fd/{n}" for n in os.listdir("/proc/self/fd")]
+            return [os.readlink(link) for link in links if os.path.lexists(link)]
+        profiler.start(sys.argv[1])
+        assert any(name.endswith(".fspan") for name in open_files())
+        pid = os.fork()
+        if pid == 0:
+            os._exit(any(name.endswith(".fspan") for name in open_files()))
+        assert os.waitpid(pid, 0)[1] == 0
+        profiler.stop()
+        """,
+        tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

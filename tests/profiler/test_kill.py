@@ -31,7 +31,7 @@ def kill_one(folder: Path, seconds: float) -> tuple[Path, int, list[tuple[int, i
         killed_ns = time.monotonic_ns()
         process.send_signal(signal.SIGKILL)
         said = process.stdout.read().splitlines()
-    whole = [line.split() for line in said if line.count(" ") == 2]
+    whole = [line.split() for line in said[:-1]]  # the last line may be cut off
     return folder, killed_ns, [(int(i), int(t)) for word, i, t in whole if word == "closed"]
 
 

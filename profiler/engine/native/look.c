@@ -12,12 +12,6 @@ enum {
     WAKE_UP_NS = 60000 /* CPU that waiting for the GIL costs by itself: it wakes every 5 ms */
 };
 
-static bool is_hidden(const Sampler *s, uint64_t ident) {
-    for (int i = 0; i < s->hidden_count; i++)
-        if (s->hidden[i] == ident) return true;
-    return false;
-}
-
 /* Walk the thread's stack. False: it has none, or is gone. */
 static bool look_deep(Sampler *s, Thread *thread) {
     Verdict verdict = walk_thread(&s->walker, thread->tstate, &thread->prediction,
@@ -161,8 +155,7 @@ void look_at(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, int64_t
     Look look;
     bool is_new = thread->cpu_ns < 0;
     thread->now_valid = false;
-    if (!thread->native_id || !thread->frame || is_hidden(s, thread->ident)) return;
-    if (is_new && s->hold_new) return;
+    if (!thread->native_id || !thread->frame || sampler_hides(s, thread->ident)) return;
     if (!examine(s, thread, gap_ns, clock_due, &look)) return;
     *used += look.used_ns;
     if (look.has_clock && !thread->shadowed) thread->cpu_unbooked += look.used_ns;

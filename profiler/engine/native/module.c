@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
+#include "helper.h"
 #include "lines.h"
 #include "sampler.h"
 #include "scope.h"
@@ -80,6 +80,11 @@ static void sampler_dealloc(SamplerObject *self) {
     Py_DECREF(type);
 }
 
+Sampler *sampler_of(PyObject *object) {
+    bool is_one = PyType_GetSlot(Py_TYPE(object), Py_tp_dealloc) == (void *)sampler_dealloc;
+    return is_one ? ((SamplerObject *)object)->sampler : NULL;
+}
+
 static PyObject *start(SamplerObject *self, PyObject *given) {
     long long interval_ns = PyLong_AsLongLong(given);
     if (interval_ns == -1 && PyErr_Occurred()) return NULL;
@@ -96,25 +101,6 @@ static PyObject *stop(SamplerObject *self, PyObject *unused) {
     Py_BEGIN_ALLOW_THREADS;
     sampler_stop(self->sampler);
     Py_END_ALLOW_THREADS;
-    Py_RETURN_NONE;
-}
-
-static PyObject *hide(SamplerObject *self, PyObject *args) {
-    unsigned long long ident;
-    int hidden;
-    if (!PyArg_ParseTuple(args, "Kp", &ident, &hidden)) return NULL;
-    Py_BEGIN_ALLOW_THREADS;
-    sampler_hide(self->sampler, ident, hidden);
-    Py_END_ALLOW_THREADS;
-    Py_RETURN_NONE;
-}
-
-static PyObject *hold_new(SamplerObject *self, PyObject *given) {
-    int hold = PyObject_IsTrue(given);
-    if (hold < 0) return NULL;
-    pthread_mutex_lock(&self->sampler->lock); /* with the GIL: a pass is short */
-    self->sampler->hold_new = hold;
-    pthread_mutex_unlock(&self->sampler->lock);
     Py_RETURN_NONE;
 }
 
@@ -218,35 +204,18 @@ static PyObject *drain(SamplerObject *self, PyObject *given) {
     return Py_BuildValue("(NN)", definitions, samples);
 }
 
-/* Wait until there are threads that were not told. False: `timeout_s` is over, or it is stopped. */
-static PyObject *wait_births(SamplerObject *self, PyObject *given) {
-    Sampler *s = self->sampler;
-    double timeout_s = PyFloat_AsDouble(given);
-    if (timeout_s == -1 && PyErr_Occurred()) return NULL;
-    int64_t until = clock_now_ns() + (int64_t)(timeout_s * 1e9);
-    struct timespec deadline = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
-    bool some;
-    Py_BEGIN_ALLOW_THREADS;
-    pthread_mutex_lock(&s->lock);
-    int waited = 0;
-    while (!s->stopping && !waited && !s->threads.birth_count)
-        waited = pthread_cond_timedwait(&s->news, &s->lock, &deadline);
-    some = s->threads.birth_count != 0;
-    pthread_mutex_unlock(&s->lock);
-    Py_END_ALLOW_THREADS;
-    return PyBool_FromLong(some);
-}
-
-/* Take the threads that were not told: (index, ident, native id, interpreter id) of each. */
+/* Take the threads that were not told, but for our own: (index, ident, native id, interpreter id)
+ * of each. */
 static PyObject *births(SamplerObject *self, PyObject *unused) {
     (void)unused;
     Sampler *s = self->sampler;
     Birth *born;
-    uint32_t count;
+    uint32_t count = 0;
     Py_BEGIN_ALLOW_THREADS;
     pthread_mutex_lock(&s->lock);
     born = s->threads.births;
-    count = s->threads.birth_count;
+    for (uint32_t i = 0; i < s->threads.birth_count; i++)
+        if (!sampler_hides_native(s, born[i].native_id)) born[count++] = born[i];
     s->threads.births = NULL;
     s->threads.birth_count = s->threads.birth_room = 0;
     pthread_mutex_unlock(&s->lock);
@@ -291,12 +260,9 @@ static PyObject *stats(SamplerObject *self, PyObject *unused) {
 static PyMethodDef sampler_methods[] = {
     {"start", (PyCFunction)start, METH_O, "Begin to sample."},
     {"stop", (PyCFunction)stop, METH_NOARGS, "End the sampler thread."},
-    {"hide", (PyCFunction)hide, METH_VARARGS, "Leave a thread out, or no longer."},
-    {"hold_new", (PyCFunction)hold_new, METH_O, "Do not look at new threads for a while."},
     {"set_await_types", (PyCFunction)set_await_types, METH_VARARGS, "How awaitables lead on."},
     {"note_c_call", (PyCFunction)note_c_call, METH_VARARGS, "What a call leads to."},
     {"drain", (PyCFunction)drain, METH_O, "Definitions and samples since the last drain."},
-    {"wait_births", (PyCFunction)wait_births, METH_O, "Wait for threads that were not told."},
     {"births", (PyCFunction)births, METH_NOARGS, "Take the threads that were not told."},
     {"alive", (PyCFunction)alive, METH_NOARGS, "Indexes of the threads there are."},
     {"stats", (PyCFunction)stats, METH_NOARGS, "Counters."},
@@ -380,7 +346,7 @@ static int fill_module(PyObject *module) {
     if (!type) return -1;
     int failed = PyModule_AddObjectRef(module, "Sampler", type);
     Py_DECREF(type);
-    if (failed || PyModule_AddFunctions(module, span_functions) < 0) return -1;
+    if (failed || helper_add(module) || PyModule_AddFunctions(module, span_functions) < 0) return -1;
     spans->queue = spanqueue_add(module);
     return spans->queue && !spantype_add(module) ? scope_add(module, spans) : -1;
 }

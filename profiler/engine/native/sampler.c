@@ -17,21 +17,20 @@
 enum {
     STACK_BYTES = 1 << 20,
     SLICE_NS = 100000,
-    BUDGET_EVERY = 16 /* passes between two looks at what they cost */
+    BUDGET_EVERY = 16, /* passes between two looks at what they cost */
+    RELEASE_TRIES = 2000
 };
 
 static const double APP_EVERY_NS = 50e6, OVERDRAFT_NS = 10e9;
 static const double JITTER = 0.4; /* gaps are drawn evenly from (1 +- JITTER) intervals */
 
-static void init_locks(Sampler *s) {
+void sampler_init_condition(pthread_cond_t *condition) {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
 #if !defined(__APPLE__)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 #endif
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->wake, &attributes);
-    pthread_cond_init(&s->news, &attributes);
+    pthread_cond_init(condition, &attributes);
     pthread_condattr_destroy(&attributes);
 }
 
@@ -53,7 +52,9 @@ const char *sampler_init(Sampler *s, const Options *options) {
     }
     s->codes.ours = options->ours;
     s->codes.machinery = options->machinery;
-    init_locks(s);
+    pthread_mutex_init(&s->lock, NULL);
+    sampler_init_condition(&s->wake);
+    sampler_init_condition(&s->news);
     s->random = (uint64_t)clock_now_ns() | 1;
     return NULL;
 }
@@ -76,7 +77,7 @@ static double uniform(Sampler *s) { /* xorshift64 (Marsaglia 2003) */
     return (double)(s->random >> 11) / 9007199254740992.0;
 }
 
-static struct timespec deadline_of(int64_t ns) {
+struct timespec sampler_deadline(int64_t ns) {
 #if defined(__APPLE__)
     ns += clock_ns_of(CLOCK_REALTIME) - clock_now_ns(); /* conditions know no other clock there */
 #endif
@@ -143,7 +144,7 @@ static void sample_until_stopped(Sampler *s) {
         deadline += (int64_t)gap;
         /* Overrun: take one pass soon, and let go of what was missed (it is counted). */
         if (deadline < now) deadline = now + (int64_t)gap / 8;
-        struct timespec until = deadline_of(deadline);
+        struct timespec until = sampler_deadline(deadline);
         int woken = 0;
         while (!s->stopping && woken != ETIMEDOUT)
             woken = pthread_cond_timedwait(&s->wake, &s->lock, &until);
@@ -177,6 +178,9 @@ static void *run(void *given) {
     Sampler *s = given;
     set_up_thread();
     pthread_mutex_lock(&s->lock);
+#if defined(__linux__)
+    s->runner_id = (uint64_t)syscall(SYS_gettid);
+#endif
     s->failed = !memory_open(&s->memory, s->options.may_drop_files);
     if (!s->failed) {
         if (!s->before) pass_first(s);
@@ -194,18 +198,32 @@ static void *run(void *given) {
     return NULL;
 }
 
-static int create(Sampler *s) {
+int sampler_begin_thread(pthread_t *runner, void *(*run)(void *), void *given, size_t stack_bytes) {
     pthread_attr_t attributes;
     sigset_t all, before;
     pthread_attr_init(&attributes);
     /* Of a known size: the default may be unlimited, or tiny (musl). */
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_attr_setstacksize(&attributes, stack_bytes);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* the application's signals are not for us */
-    int error = pthread_create(&s->runner, &attributes, run, s);
+    int error = pthread_create(runner, &attributes, run, given);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return error;
+}
+
+void sampler_join_thread(pthread_t runner, uint64_t native_id) {
+    pthread_join(runner, NULL);
+#if defined(__linux__)
+    /* The kernel wakes who joins before it takes the thread out of its lists. */
+    struct timespec pause = {.tv_nsec = 50000};
+    for (int tries = 0; native_id && tries < RELEASE_TRIES; tries++) {
+        if (syscall(SYS_tgkill, getpid(), (pid_t)native_id, 0) != 0) return;
+        nanosleep(&pause, NULL);
+    }
+#else
+    (void)native_id;
+#endif
 }
 
 const char *sampler_start(Sampler *s, int64_t interval_ns) {
@@ -219,7 +237,7 @@ const char *sampler_start(Sampler *s, int64_t interval_ns) {
     s->counters.interval_ns = s->interval_ticks * TICK_NS;
     s->stopping = s->ready = s->failed = false;
     s->owner = getpid();
-    if (create(s) != 0) {
+    if (sampler_begin_thread(&s->runner, run, s, STACK_BYTES) != 0) {
         pthread_mutex_unlock(&s->lock);
         return "the system gives no thread";
     }
@@ -244,15 +262,27 @@ void sampler_stop(Sampler *s) {
     pthread_cond_signal(&s->wake);
     pthread_cond_broadcast(&s->news);
     pthread_mutex_unlock(&s->lock);
-    if (mine) pthread_join(runner, NULL);
+    if (mine) sampler_join_thread(runner, s->runner_id);
 }
 
-void sampler_hide(Sampler *s, uint64_t ident, bool hide) {
+void sampler_hide(Sampler *s, Own thread, bool hide) {
     pthread_mutex_lock(&s->lock);
     int kept = 0;
     for (int i = 0; i < s->hidden_count; i++)
-        if (s->hidden[i] != ident) s->hidden[kept++] = s->hidden[i];
+        if (s->hidden[i].ident != thread.ident) s->hidden[kept++] = s->hidden[i];
     s->hidden_count = kept;
-    if (hide && kept < HIDDEN_MAX) s->hidden[s->hidden_count++] = ident;
+    if (hide && kept < HIDDEN_MAX) s->hidden[s->hidden_count++] = thread;
     pthread_mutex_unlock(&s->lock);
+}
+
+bool sampler_hides(const Sampler *s, uint64_t ident) {
+    for (int i = 0; i < s->hidden_count; i++)
+        if (s->hidden[i].ident == ident) return true;
+    return false;
+}
+
+bool sampler_hides_native(const Sampler *s, uint64_t native_id) {
+    for (int i = 0; i < s->hidden_count; i++)
+        if (s->hidden[i].native_id == native_id) return true;
+    return false;
 }

@@ -37,6 +37,10 @@ typedef struct {
 } Counters;
 
 typedef struct {
+    uint64_t ident, native_id;
+} Own; /* a thread of ours */
+
+typedef struct {
     Layout layout;
     Options options;
     Memory memory;
@@ -48,9 +52,8 @@ typedef struct {
     Waiters waiters;
     Samples samples, spare; /* filled by the sampler; handed over by the drain before */
     Counters counters;
-    uint64_t hidden[HIDDEN_MAX];
+    Own hidden[HIDDEN_MAX];
     int hidden_count;
-    bool hold_new; /* threads that are new are not looked at */
 
     int64_t asked_ticks, interval_ticks; /* asked, and as stretched by the budget */
     int64_t before;                      /* ticks of the pass before; 0: none yet */
@@ -66,6 +69,7 @@ typedef struct {
     pthread_mutex_t lock; /* held by a pass, by a drain, and by nobody else */
     pthread_cond_t wake, news;
     pthread_t runner;
+    uint64_t runner_id; /* the system's number; 0: unknown */
     pid_t owner; /* the process that started the runner */
     bool has_runner, stopping, ready, failed;
 } Sampler;
@@ -77,7 +81,20 @@ void sampler_free(Sampler *sampler);
 /* None of these needs the GIL; none should be called with it, since they wait for a pass to end. */
 const char *sampler_start(Sampler *sampler, int64_t interval_ns);
 void sampler_stop(Sampler *sampler);
-void sampler_hide(Sampler *sampler, uint64_t ident, bool hide);
+void sampler_hide(Sampler *sampler, Own thread, bool hide);
+
+/* With the lock held. Idents are used again as soon as a thread has ended, the system's numbers are
+ * not: what is told later has to be asked by those. */
+bool sampler_hides(const Sampler *sampler, uint64_t ident);
+bool sampler_hides_native(const Sampler *sampler, uint64_t native_id);
+
+/* For conditions and deadlines of the monotonic clock, and threads that take no signals. */
+void sampler_init_condition(pthread_cond_t *condition);
+struct timespec sampler_deadline(int64_t ns);
+int sampler_begin_thread(pthread_t *runner, void *(*run)(void *), void *given, size_t stack_bytes);
+
+/* Until the system counts it no more: Python warns of fork in a process that has threads. */
+void sampler_join_thread(pthread_t runner, uint64_t native_id);
 
 /* In pass.c, with the lock held. */
 void pass_first(Sampler *sampler);

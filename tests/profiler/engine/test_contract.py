@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import time
@@ -131,14 +132,67 @@ def test_sleeping_thread_is_idle(engine):
     assert all(inside("sleep", r) for r in asleep)
 
 
-def test_own_threads_are_left_out(engine):
-    def own(over):
-        engine.hide(threading.get_ident())
-        over.wait(10)
+def test_own_threads_are_left_out_and_called_when_they_asked_to(engine):
+    calls = []
 
-    with thread_in(own, "ours"), sampling(engine):
+    def own():
+        calls.append((time.monotonic(), threading.get_ident()))
+        spin(0.03)
+        return 0.02
+
+    began = time.monotonic()
+    with sampling(engine):
+        helper = engine.call_regularly(own, 0.05, "flamespan-test")
+        spin(0.4)
+        assert helper.stop(5)
+        number = len(calls)
         spin(0.1)
-    assert {r.thread for r in rows(engine.drain())} == {"MainThread"}
+    assert len(calls) == number >= 3
+    times, idents = zip(*calls, strict=True)
+    assert times[0] >= began + 0.05
+    assert all(later - earlier >= 0.05 for earlier, later in itertools.pairwise(times))
+    assert len(set(idents)) == 1
+    assert threading.get_ident() not in idents
+    batch = engine.drain()
+    assert {r.thread for r in rows(batch)} == {"MainThread"}
+    assert not any(inside("own", r) for r in rows(batch))
+
+
+def test_helper_may_stop_itself_and_be_stopped_before_its_first_call(engine):
+    calls, stopped = [], threading.Event()
+
+    def once():
+        calls.append(helper.stop(5))
+        stopped.set()
+        return 0.0
+
+    threads = threading.active_count()
+    with sampling(engine, 50):
+        never = engine.call_regularly(lambda: calls.append("never"), 60.0, "flamespan-test")
+        began = time.monotonic()
+        assert never.stop(5)
+        assert never.stop(5)
+        assert time.monotonic() - began < 4
+        helper = engine.call_regularly(once, 0.05, "flamespan-test")
+        assert stopped.wait(10)
+        assert helper.stop(10)
+    assert calls == [False]
+    assert threading.active_count() == threads
+
+
+def test_helper_that_is_busy_is_left_alone_after_the_timeout(engine):
+    entered, gate = threading.Event(), threading.Event()
+
+    def busy():
+        entered.set()
+        gate.wait(20)
+        return 0.0
+
+    helper = engine.call_regularly(busy, 0.0, "flamespan-test")
+    assert entered.wait(10)
+    assert not helper.stop(0.05)
+    gate.set()
+    assert helper.stop(10)
 
 
 def test_time_is_charged_backward_to_what_held_the_gil(engine):

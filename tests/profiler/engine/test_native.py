@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ from flamespan.profiler.engine import choose
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import Flag, Recording, State, Tables
 from helpers import recordings
+from helpers.ownthreads import system_threads
 
 try:
     from flamespan.profiler.engine.native import NativeEngine
@@ -294,10 +296,89 @@ def test_start_and_stop_from_any_thread_thousands_of_times():
     for thread in threads:
         thread.join()
     engine.stop()
-    assert not [t for t in threading.enumerate() if t.name == "flamespan-names"]
+    assert not system_threads()
     if files:
         assert len(os.listdir("/proc/self/fd")) <= files
         assert len(os.listdir("/proc/self/task")) <= threading.active_count() + 4
+
+
+def test_threads_that_end_while_a_new_file_begins_are_defined_in_it():
+    """Each drain opens a new file here; threads come, are seen and end all the while."""
+    engine = NativeEngine((200, 56))
+    over = threading.Event()
+
+    def live():
+        while not over.is_set():
+            thread = threading.Thread(target=spin, args=(0.002,))
+            thread.start()
+            thread.join()
+
+    makers = [threading.Thread(target=live) for _ in range(3)]
+    engine.start(MS // 10)
+    for maker in makers:
+        maker.start()
+    seen = 0
+    for _ in range(400):
+        time.sleep(0.002)
+        batch = engine.drain(restart=True)
+        in_samples = set(batch.samples.thread)
+        assert in_samples <= {thread.index for thread in batch.definitions.threads}
+        seen += len(in_samples)
+    over.set()
+    for maker in makers:
+        maker.join()
+    engine.stop()
+    assert seen > 400
+
+
+def test_threads_whose_names_cannot_be_asked_for_are_recorded_all_the_same():
+    class Odd(threading.Thread):
+        asked = 0
+
+        @property
+        def name(self):
+            self.asked += 1
+            if self.asked > 3:
+                raise ValueError("no name")
+            return 7
+
+        @name.setter
+        def name(self, value):
+            pass
+
+    engine = NativeEngine((200, 56))
+    odd = Odd(target=spin, args=(0.3,))
+    engine.start(MS)
+    odd.start()
+    batches = []
+    while odd.is_alive():
+        time.sleep(0.02)
+        batches.append(engine.drain())
+    engine.stop()
+    seen = {row.index: row.name for batch in batches for row in batch.definitions.threads}
+    assert all(set(batch.samples.thread) <= seen.keys() for batch in batches)
+    assert all(isinstance(name, str) for name in seen.values())
+    assert odd.asked > 3
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="needs sigtimedwait")
+def test_signals_that_the_application_waits_for_are_not_ours(tmp_path):
+    done = recordings.run_python(
+        """
+        import os, signal, sys, time
+        from flamespan import profiler
+        profiler.start(sys.argv[1], 1000, engine="native")
+        time.sleep(1.2)  # all our threads have begun
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        for _ in range(20):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert signal.sigtimedwait({signal.SIGUSR1}, 5).si_signo == signal.SIGUSR1
+        profiler.stop()
+        print("waited")
+        """,
+        str(tmp_path),
+    )
+    assert (done.stdout, done.stderr) == ("waited\n", "")
 
 
 def test_closing_every_file_descriptor_harms_nobody(tmp_path):
