@@ -166,18 +166,6 @@ class Sampler:
     def note_c_call(self, code: CodeType, unit: int, name: str, /) -> None:
         """Instruction ``unit`` of ``code`` calls the C function ``name``."""
 
-    def set_await_types(
-        self,
-        wraps: tuple[tuple[type, int], ...],
-        waiter: type | None,
-        waiter_future: int,
-        future_state: int,
-        task: type | None,
-        task_coroutine: int,
-        /,
-    ) -> None:
-        """What leads from one coroutine to the next; see ``awaits.py``."""
-
     def drain(
         self, restart: bool, /
     ) -> tuple[
@@ -225,6 +213,18 @@ class Helper:
 
 def line_of(table: bytes, first_line: int, unit: int, /) -> int:
     """The line of instruction ``unit`` in a location table (PEP 626)."""
+
+def set_await_types(
+    engine: Sampler,
+    wraps: tuple[tuple[type, int], ...],
+    waiter: type | None,
+    waiter_future: int,
+    future_state: int,
+    task: type | None,
+    task_coroutine: int,
+    /,
+) -> None:
+    """What leads from one coroutine to the next; see ``awaits.py``."""
 
 def use_greenlets(getcurrent: Callable[[], object], /) -> None:
     """Transactions entered in greenlets are sampled where these wait."""

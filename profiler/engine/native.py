@@ -111,7 +111,7 @@ class NativeEngine:
     def _start(self, interval_ns: int) -> None:
         if not self._cpu_at_start_ns:
             self._cpu_at_start_ns = time.process_time_ns()
-            self._core.set_await_types(awaits.wraps(), None, 0, 0, None, 0)
+            _native.set_await_types(self._core, awaits.wraps(), None, 0, 0, None, 0)
         self._learn()
         self._core.start(interval_ns)
         if self._calls is not None:
@@ -180,7 +180,7 @@ class NativeEngine:
         except Exception:  # of a kind not met yet: chains of coroutines end at their futures
             found = None
         if found is not None:
-            self._core.set_await_types(awaits.wraps(), *found)
+            _native.set_await_types(self._core, awaits.wraps(), *found)
 
     def _name_threads(self) -> float | None:
         """Give new threads their names while they live; when to be called again, None: for new."""

@@ -13,7 +13,17 @@ NATIVE = TESTS.parent / "profiler" / "engine" / "native"
 FUZZ = TESTS / "native" / "fuzz.c"
 
 NOT_READERS = {
-    *("helper.c", "layout.c", "look.c", "module.c", "number.c", "pass.c", "sampler.c", "scope.c"),
+    *(
+        "helper.c",
+        "layout.c",
+        "learn.c",
+        "look.c",
+        "module.c",
+        "number.c",
+        "pass.c",
+        "sampler.c",
+        "scope.c",
+    ),
     *("spancalls.c", "spanqueue.c", "spans.c", "spantype.c", "strands.c", "waiters.c"),
 }
 """Need Python's headers, or layout.c, which does."""

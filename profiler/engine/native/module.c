@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "helper.h"
+#include "learn.h"
 #include "lines.h"
 #include "sampler.h"
 #include "scope.h"
@@ -115,29 +116,6 @@ static PyObject *note_c_call(SamplerObject *self, PyObject *args) {
     pthread_mutex_lock(&s->lock); /* with the GIL: a pass is short, and never waits for it */
     ccalls_note(&s->ccalls, (uintptr_t)code, unit, print, name, (uint32_t)length);
     pthread_mutex_unlock(&s->lock);
-    Py_RETURN_NONE;
-}
-
-/* ((type, offset) of wrappers..., (type, offset of its future, offset of a future's state),
- * (type of tasks, offset of its coroutine)): see awaits.py. */
-static PyObject *set_await_types(SamplerObject *self, PyObject *args) {
-    AwaitTypes types = {0};
-    PyObject *wraps, *waiter, *task;
-    if (!PyArg_ParseTuple(args, "O!OIIOI", &PyTuple_Type, &wraps, &waiter, &types.waiter_future,
-                          &types.future_state, &task, &types.task_coroutine))
-        return NULL;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(wraps) && i < WRAPS_MAX; i++) {
-        PyObject *type;
-        if (!PyArg_ParseTuple(PyTuple_GET_ITEM(wraps, i), "OI", &type, &types.wraps[i].inner))
-            return NULL;
-        types.wraps[i].type = (uintptr_t)type;
-        types.wrap_count = (int)i + 1;
-    }
-    types.waiter_type = waiter == Py_None ? 0 : (uintptr_t)waiter;
-    types.task_type = task == Py_None ? 0 : (uintptr_t)task;
-    pthread_mutex_lock(&self->sampler->lock); /* with the GIL: a pass is short */
-    self->sampler->waiters.chain.types = types;
-    pthread_mutex_unlock(&self->sampler->lock);
     Py_RETURN_NONE;
 }
 
@@ -260,7 +238,6 @@ static PyObject *stats(SamplerObject *self, PyObject *unused) {
 static PyMethodDef sampler_methods[] = {
     {"start", (PyCFunction)start, METH_O, "Begin to sample."},
     {"stop", (PyCFunction)stop, METH_NOARGS, "End the sampler thread."},
-    {"set_await_types", (PyCFunction)set_await_types, METH_VARARGS, "How awaitables lead on."},
     {"note_c_call", (PyCFunction)note_c_call, METH_VARARGS, "What a call leads to."},
     {"drain", (PyCFunction)drain, METH_O, "Definitions and samples since the last drain."},
     {"births", (PyCFunction)births, METH_NOARGS, "Take the threads that were not told."},
@@ -293,49 +270,7 @@ static PyObject *line(PyObject *module, PyObject *args) {
     return PyLong_FromLong(line_of((const uint8_t *)table, (size_t)length, first_line, unit));
 }
 
-static PyObject *use_greenlets(PyObject *module, PyObject *getcurrent) {
-    (void)module;
-    strands_use_greenlets(getcurrent);
-    Py_RETURN_NONE;
-}
-
-/* Where in `object` a pointer to `target` lies; -1: nowhere. */
-static PyObject *offset_of(PyObject *module, PyObject *args) {
-    (void)module;
-    PyObject *object, *target;
-    if (!PyArg_ParseTuple(args, "OO", &object, &target)) return NULL;
-    Py_ssize_t size = Py_TYPE(object)->tp_basicsize;
-    for (Py_ssize_t at = sizeof(PyObject); at + (Py_ssize_t)sizeof target <= size; at += sizeof target)
-        if (memcmp((const char *)object + at, &target, sizeof target) == 0)
-            return PyLong_FromSsize_t(at);
-    return PyLong_FromLong(-1);
-}
-
-/* Where the objects, of one type, hold these numbers as C ints; -1: not at exactly one place. */
-static PyObject *offset_of_ints(PyObject *module, PyObject *args) {
-    (void)module;
-    PyObject *objects[3];
-    int numbers[3];
-    Py_ssize_t found = -1;
-    if (!PyArg_ParseTuple(args, "OOOiii", &objects[0], &objects[1], &objects[2], &numbers[0],
-                          &numbers[1], &numbers[2]))
-        return NULL;
-    Py_ssize_t size = Py_TYPE(objects[0])->tp_basicsize;
-    for (Py_ssize_t at = sizeof(PyObject); at + (Py_ssize_t)sizeof(int) <= size; at += sizeof(int)) {
-        bool same = true;
-        for (int i = 0; i < 3; i++)
-            same = same && Py_TYPE(objects[i]) == Py_TYPE(objects[0]) &&
-                   memcmp((const char *)objects[i] + at, &numbers[i], sizeof(int)) == 0;
-        if (same && found >= 0) return PyLong_FromLong(-1);
-        if (same) found = at;
-    }
-    return PyLong_FromSsize_t(found);
-}
-
 static PyMethodDef functions[] = {
-    {"use_greenlets", use_greenlets, METH_O, "Spans entered in greenlets are theirs."},
-    {"offset_of", offset_of, METH_VARARGS, "Where an object points to another; -1: nowhere."},
-    {"offset_of_ints", offset_of_ints, METH_VARARGS, "Where objects hold numbers; -1: nowhere."},
     {"line_of", line, METH_VARARGS, "The line of an instruction, from a location table."},
     {NULL, NULL, 0, NULL},
 };
@@ -346,7 +281,9 @@ static int fill_module(PyObject *module) {
     if (!type) return -1;
     int failed = PyModule_AddObjectRef(module, "Sampler", type);
     Py_DECREF(type);
-    if (failed || helper_add(module) || PyModule_AddFunctions(module, span_functions) < 0) return -1;
+    if (failed || helper_add(module) || learn_add(module) ||
+        PyModule_AddFunctions(module, span_functions) < 0)
+        return -1;
     spans->queue = spanqueue_add(module);
     return spans->queue && !spantype_add(module) ? scope_add(module, spans) : -1;
 }
