@@ -92,6 +92,7 @@ static void find_open(Memory *memory, uintptr_t at, SpanTrace *trace) {
         if (!core.end_ns) {
             trace->span = core.id > 0 ? core.id : 0; /* below: it is not recorded */
             trace->strand = core.strand;
+            trace->open_at = at + SPAN_CORE_OFFSET + offsetof(SpanCore, end_ns);
             break;
         }
         at = core.parent;
@@ -104,6 +105,7 @@ void context_trace(Memory *memory, const Layout *l, SpanKey *key, uintptr_t cont
     trace->context = context;
     trace->span = 0;
     trace->strand = 0;
+    trace->open_at = 0;
     trace->count = 0;
     trace->whole = false;
     const uint8_t *at = traced(memory, trace, context + l->context_vars, 8);

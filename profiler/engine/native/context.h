@@ -32,6 +32,7 @@ typedef struct {
     uintptr_t context;
     int64_t span; /* 0: none active */
     uint64_t strand; /* that it belongs to */
+    uintptr_t open_at; /* where it says that it is open: 0 there; 0: no span */
     int count;    /* reads; 0: nothing was looked up */
     bool whole;   /* the lookup came to an end */
     struct {

@@ -5,11 +5,13 @@
 #include "clock.h"
 #include "number.h"
 #include "state.h"
+#include "word.h"
 
 enum {
     STATE_FILES_MAX = 128,
     LEFT_OVER_GAPS = 4,
-    WAKE_UP_NS = 60000 /* CPU that waiting for the GIL costs by itself: it wakes every 5 ms */
+    WAKE_UP_NS = 60000,        /* CPU that waiting for the GIL costs by itself: it wakes every 5 ms */
+    GIL_SILENCE_NS = 15000000  /* one that has not woken for so long does not wait for it */
 };
 
 /* Walk the thread's stack. False: it has none, or is gone. */
@@ -24,6 +26,10 @@ static bool look_deep(Sampler *s, Thread *thread) {
     thread->stack_flags = walk->omitted ? FLAG_TRUNCATED : 0;
     thread->span = walk->span_known ? walk->span : 0;
     thread->strand = walk->span_known ? walk->strand : 0;
+    const SpanTrace *trace = &thread->prediction.trace;
+    bool traced = walk->span_known && walk->context && trace->whole;
+    thread->last_vars = traced ? word_at(trace->read[0].bytes, 0) : 0;
+    thread->open_at = traced ? trace->open_at : 0;
     thread->last_frame = walk->frame;
     thread->last_instr = walk->leaf_instr;
     thread->last_context = walk->context;
@@ -112,17 +118,29 @@ static void read_clock(Thread *thread, int64_t gap_ns, Look *look) {
     thread->cpu_ns = cpu_ns;
 }
 
+/* Whether a thread that waited for the GIL still does. It may have had it meanwhile, and be blocked
+ * at the same place again. */
+static bool waits_on(Sampler *s, Thread *thread, const Look *look) {
+    if (look->moved || thread->holds_gil || look->used_ns >= WAKE_UP_NS ||
+        thread->last_state != STATE_GIL_WAIT)
+        return false;
+    if (!look->used_ns && thread->silent_ns < GIL_SILENCE_NS) return true;
+    thread->silent_ns = 0;
+    if (ask_kernel(s, thread) == STATE_GIL_WAIT) return true;
+    thread->last_state = STATE_UNKNOWN;
+    return false;
+}
+
 /* False: the thread has no stack, or is gone. */
 static bool examine(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, Look *look) {
     *look = (Look){.has_clock = true};
     look->moved = !thread->has_stack || thread->frame != thread->last_frame ||
                   thread->leaf_instr != thread->last_instr ||
-                  thread->context != thread->last_context;
+                  thread->context != thread->last_context || thread->span_moved;
     if (look->moved || thread->holds_gil || clock_due)
         read_clock(thread, gap_ns, look);
-    bool waits = !look->moved && !thread->holds_gil && look->used_ns < WAKE_UP_NS &&
-                 thread->last_state == STATE_GIL_WAIT;
-    if (waits) {
+    thread->silent_ns = look->used_ns ? 0 : thread->silent_ns + gap_ns;
+    if (waits_on(s, thread, look)) {
         look->state = STATE_GIL_WAIT;
         return true;
     }

@@ -75,6 +75,9 @@ int threads_list(const Threads *t, Thread *thread, int n) {
                              .len = thread->last_frame ? 8 : 0};
     t->pieces[n++] = (Piece){.addr = thread->tstate + l->ts_rest,
                              .len = parked ? 0 : l->ts_rest_size};
+    t->pieces[n++] = (Piece){.addr = thread->last_context + l->context_vars,
+                             .len = thread->last_context ? 8 : 0};
+    t->pieces[n++] = (Piece){.addr = thread->open_at, .len = thread->open_at ? 8 : 0};
     return n;
 }
 
@@ -102,6 +105,10 @@ static uintptr_t running_frame(Threads *t, const Thread *thread, uintptr_t frame
     return memory_read(t->memory, frame + l->cframe_frame, &frame, sizeof frame) ? frame : 0;
 }
 
+static bool differs(const Threads *t, const Piece *piece, uintptr_t word) {
+    return piece->len && (!piece->ok || word_at(piece_bytes(t->memory, piece), 0) != word);
+}
+
 static void take_state(Threads *t, Thread *thread, const Interp *interp, const uint8_t *head,
                        uintptr_t current) {
     const Layout *l = t->layout;
@@ -113,6 +120,8 @@ static void take_state(Threads *t, Thread *thread, const Interp *interp, const u
     thread->holds_gil = l->runtime_current ? current == thread->tstate
                                            : (u32_at(head, l->ts_status) & l->status_mask) != 0;
     thread->wants_gil = l->ts_gil_requested && u32_at(head, l->ts_gil_requested);
+    thread->span_moved = thread->first_piece && (differs(t, leaf + 2, thread->last_vars) ||
+                                                 differs(t, leaf + 3, 0));
     thread->collecting = interp->collecting;
     thread->gil = interp->gil;
     thread->interp = interp->addr;

@@ -37,13 +37,16 @@ typedef struct {
     /* as of this pass, from one copy of all threads */
     uintptr_t frame, leaf_instr, context;
     bool holds_gil, wants_gil, collecting, shadowed;
+    bool span_moved; /* the context has other values, or the span has been closed */
 
     /* as of its last look */
-    uintptr_t last_frame, last_instr, last_context;
+    uintptr_t last_frame, last_instr, last_context, last_vars;
+    uintptr_t open_at; /* where its span says that it is open; 0: it has none */
     int64_t span;
     uint64_t strand; /* the transaction of a task that it belongs to: see strands.h */
     int64_t cpu_ns;       /* -1: not read yet, or unknown */
     int64_t cpu_unbooked; /* used, but not while it was seen running */
+    int64_t silent_ns;    /* since it last used any */
     Sample now, held; /* of this pass; of the passes before, while it did not move */
 
     uintptr_t idle_instr[IDLE_PLACES]; /* where it was last seen blocked, latest first */
@@ -61,7 +64,7 @@ typedef struct {
     int64_t interp_id;
 } Birth;
 
-enum { THREADS_MAX = 16384, THREAD_PIECES = 5 };
+enum { THREADS_MAX = 16384, THREAD_PIECES = 7 };
 enum {
     LONG_QUIET = 4,  /* passes without running after which a thread counts as parked */
     STILL_LEAST = 4, /* parked threads from which on it pays to ask first whether any can have moved */
@@ -95,7 +98,7 @@ typedef struct {
 /* Whether it has long been blocked, and is not about to be looked at again. */
 static inline bool thread_is_parked(const Thread *thread) {
     return thread->quiet >= LONG_QUIET && thread->last_state == STATE_IDLE && thread->has_stack &&
-           !thread->put_off && thread->held_valid && !thread->held_late && !thread->strand;
+           !thread->put_off && thread->held_valid && !thread->held_late && !thread->open_at;
 }
 
 bool threads_init(Threads *threads, const Layout *layout, Memory *memory);
