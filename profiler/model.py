@@ -204,8 +204,9 @@ class Samples:
 
     that is: the measured time since the pass before, booked to the stack seen now, unless the
     engine knows better (a thread that had no sample in the pass before). ``pass_unobserved`` is
-    time in which the process cannot have run (suspended machine); ``pass_missed`` counts the
-    passes that should have happened in between.
+    time in which the process cannot have run (suspended machine) or the sampler slept since no
+    transaction was open: the latter alone is ``pass_asleep`` (empty: none). ``pass_missed`` counts
+    the passes that should have happened in between.
     """
 
     tick_ns: int = 1000
@@ -221,6 +222,7 @@ class Samples:
     cpu_ticks: array[int] = field(default_factory=_longs)
     state: array[int] = field(default_factory=lambda: array("B"))
     flags: array[int] = field(default_factory=lambda: array("B"))
+    pass_asleep: array[int] = field(default_factory=_longs)
 
     def __len__(self) -> int:
         return len(self.stack)
@@ -317,6 +319,10 @@ class Stats:
     recorder_cpu_ns: int = 0
     process_cpu_ns: int = 0
     failed_flushes: int = 0
+    asleep_ns: int = 0
+    most_open_spans: int = 0
+    unchosen_transactions: int = 0
+    choice_errors: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The counters as a JSON object; ``from_json`` gives them back."""
@@ -350,6 +356,9 @@ class Header:
     ``stdlib``, ``platstdlib``, ``purelib``, ``platlib`` and ``scripts`` (folders or ""),
     ``site_packages`` and ``sys_path`` (lists), ``prefix``, ``base_prefix``, ``cwd``, ``main``,
     ``flamespan`` (our own folder, so that our frames are never taken for the application's).
+    ``mode`` is "continuous" or "transactions" (the sampler sleeps while none is open).
+    ``transaction_sample_rate`` is the share of transactions that were recorded, where
+    ``transaction_sampler`` does not name the function that chose them.
     ``engine`` holds ``name``, ``reason`` (why not a better one), ``span_rule``, ``state_rule``.
     """
 
@@ -367,6 +376,9 @@ class Header:
     interval_ns: int = 0
     tick_ns: int = 1000
     max_depth: int = 0
+    mode: str = "continuous"
+    transaction_sample_rate: float = 1.0
+    transaction_sampler: str = ""
     flamespan: str = ""
     engine: dict[str, Any] = field(default_factory=dict)
     python: dict[str, Any] = field(default_factory=dict)

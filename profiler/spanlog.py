@@ -6,6 +6,7 @@ import math
 import threading
 from typing import TYPE_CHECKING
 
+from flamespan.profiler.choosing import Chooser
 from flamespan.profiler.engine.spancore import SpanQueue, reopen
 from flamespan.profiler.model import (
     NO_SPAN,
@@ -45,6 +46,7 @@ class SpanLog(SpanQueue):
         self.max_events = 2 * max_spans
         self.max_open = max_open
         self.max_text = MAX_QUEUED_TEXT
+        self.chooser: Chooser | None = None
         self._rows: dict[int, SpanStart] = {}  # of spans that are open
         self._drain_lock = threading.Lock()
         self._again = SpanEvents()

@@ -162,6 +162,9 @@ class Sampler:
         may_drop_files: bool = True,
     ) -> Sampler: ...
     def start(self, interval_ns: int, /) -> None: ...
+    def sleep_between(self, queue: SpanQueue, /) -> None:
+        """Sleep while no transaction of ``queue`` is open. Before the first start."""
+
     def stop(self) -> None: ...
     def hide(self, ident: int, hidden: bool, /) -> None: ...
     def hold_new(self, hold: bool, /) -> None:
@@ -174,7 +177,7 @@ class Sampler:
         self, restart: bool, /
     ) -> tuple[
         tuple[int, int, int, int, bytes, bytes, bytes, bytes, bytes],
-        tuple[int, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes],
+        tuple[int, *tuple[bytes, ...]],
     ]:
         """What was sampled since the last drain; with ``restart`` all ids begin anew.
 

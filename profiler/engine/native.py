@@ -18,6 +18,7 @@ from flamespan.profiler import active, launch
 from flamespan.profiler.engine import CONTEXT_RULE, _native
 from flamespan.profiler.engine.ccalls import CallNames
 from flamespan.profiler.model import Batch, Definitions, Function, Samples, Stats, Thread
+from flamespan.profiler.spanlog import SpanLog
 
 TICK_NS = 1000
 MAX_SAMPLES = 200_000
@@ -108,6 +109,10 @@ class NativeEngine:
     def unhide(self, ident: int) -> None:
         """The thread is about to end: its ident may become another thread's."""
         self._core.hide(ident, False)
+
+    def sleep_between(self, log: SpanLog) -> None:
+        """Sleep while no transaction of ``log`` is open."""
+        self._core.sleep_between(log)
 
     def start(self, interval_ns: int) -> None:
         """Begin to sample every ``interval_ns``, a little more or less."""
@@ -253,9 +258,9 @@ def _functions(packed: bytes, count: int) -> list[Function]:
     return found
 
 
-def _samples(columns: tuple[int, bytes, *tuple[bytes, ...]]) -> Samples:
+def _samples(columns: tuple[int, *tuple[bytes, ...]]) -> Samples:
     start, *data = columns
-    kinds = "qIqIIIqqqBB"
+    kinds = "qIqIIIqqqBBq"
     return Samples(TICK_NS, start, *map(_array, kinds, data))
 
 

@@ -29,7 +29,7 @@ typedef struct {
 enum { TRACE_READS = 24, TRACE_BYTES = 40 };
 typedef struct {
     uintptr_t context;
-    int64_t span; /* 0: none active */
+    int64_t span; /* 0: none active; below: of a transaction that is not recorded */
     int count;    /* reads; 0: nothing was looked up */
     bool whole;   /* the lookup came to an end */
     struct {

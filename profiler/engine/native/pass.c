@@ -267,9 +267,10 @@ static void look_at(Sampler *s, Thread *thread, int64_t gap_ns, uint32_t *parked
     thread->quiet = look.used_ns ? 0 : thread->quiet + 1;
     thread->last_state = (uint8_t)look.state;
     if (look.state == STATE_IDLE) note_idle(thread);
+    if (s->gate && thread->span < 0) return; /* of a transaction that is not recorded */
     uint8_t holds = thread->holds_gil ? FLAG_HOLDS_GIL : 0;
     thread->now = (Sample){.stack = thread->stack,
-                           .span = thread->span,
+                           .span = thread->span > 0 ? thread->span : 0,
                            .cpu_ticks = booked,
                            .wall_ticks = is_new ? look.used_ns / TICK_NS : -1,
                            .state = (uint8_t)look.state,
@@ -367,6 +368,24 @@ void pass_first(Sampler *s) {
     samples_clear(&s->samples, s->recorded);
 }
 
+void pass_wake(Sampler *s) {
+    find_threads(s);
+    for (int i = 0; i < s->threads.gone_count; i++) {
+        s->state_files -= s->threads.gone[i]->state_file >= 0;
+        state_close(&s->threads.gone[i]->state_file);
+    }
+    for (int i = 0; i < s->threads.count; i++) {
+        Thread *thread = s->threads.rows[i];
+        if (thread->native_id) thread->cpu_ns = clock_thread_ns(thread->native_id);
+        thread->cpu_unbooked = thread->owed_ticks = 0;
+        thread->put_off = thread->has_stack = false; /* it may stand there by another way */
+        thread->last_state = STATE_UNKNOWN;
+    }
+    int64_t now = clock_now_ns() / TICK_NS;
+    s->asleep += now - s->before;
+    s->before = now;
+}
+
 void pass_take(Sampler *s) {
     int64_t now = clock_now_ns() / TICK_NS, gap = now - s->before, used = 0;
     if (gap <= 0) return;
@@ -386,11 +405,12 @@ void pass_take(Sampler *s) {
     s->counters.missed += (uint64_t)missed;
     release_moved(s, charged, late ? FLAG_LATE : 0);
     int64_t since = now - s->recorded;
-    if (!samples_begin_pass(&s->samples, since, since - charged, (uint32_t)missed)) {
+    if (!samples_begin_pass(&s->samples, since, since - charged, s->asleep, (uint32_t)missed)) {
         s->counters.dropped += (uint64_t)s->threads.count;
         return;
     }
     s->recorded = now;
+    s->asleep = 0;
     s->charged = charged;
     hold_all(s);
 }
