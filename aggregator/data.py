@@ -148,6 +148,7 @@ class Process:
     late: int = 0
     missed: int = 0
     unobserved_ns: int = 0
+    asleep_ns: int = 0
     first_ns: int = 0
     last_ns: int = 0
     left_out: list[str] = field(default_factory=list)

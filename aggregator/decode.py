@@ -57,6 +57,7 @@ class Content:
     late: int = 0
     missed: int = 0
     unobserved_ns: int = 0
+    asleep_ns: int = 0
     first_ns: int = 0
     last_ns: int = 0
 
@@ -118,7 +119,8 @@ def _decode(blocks: list[Samples], content: Content) -> None:
     )
     content.passes = len(ticks)
     content.missed = int(join("pass_missed").sum())
-    content.unobserved_ns = int((unobserved * tick_ns).sum())
+    content.asleep_ns = sum(sum(block.pass_asleep) * block.tick_ns for block in blocks)
+    content.unobserved_ns = max(0, int((unobserved * tick_ns).sum()) - content.asleep_ns)
     content.late = _late_passes(content.columns.flags, counts)
     content.first_ns = int(time[0] - ticks[0] * tick_ns[0]) + content.epoch_ns
     content.last_ns = int(time[-1]) + content.epoch_ns

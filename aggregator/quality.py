@@ -44,15 +44,19 @@ def info(profile: Profile) -> dict[str, Any]:
 def process_info(process: Process) -> dict[str, Any]:
     """One process: its header, counters, and what was lost.
 
-    ``achieved_hz`` is passes over the time they took; ``clean_end`` says whether the recording
-    was closed (a killed process leaves none); ``lost`` counts blocks and bytes that could not
-    be read. ``sampler_share`` is the sampler's CPU as a share of one core. ``torn`` samples have
-    part of a stack, ``skewed`` ones no span since it could not be told; ``retries`` are looks at a
-    stack that had to be repeated. ``stretched_passes`` came later than asked because sampling
-    would have cost more than its budget; ``interval_ns`` is the interval at the end.
+    ``achieved_hz`` is passes over the time in which the sampler was awake; ``asleep_ns`` is how
+    long it slept since no transaction was open (``mode`` "transactions");
+    ``unchosen_transactions`` were not recorded, by ``transaction_sample_rate`` or the function
+    ``transaction_sampler``, which failed ``choice_errors`` times. ``clean_end`` says whether the
+    recording was closed (a killed process leaves none); ``lost`` counts blocks and bytes that
+    could not be read. ``sampler_share`` is the sampler's CPU as a share of one core. ``torn``
+    samples have part of a stack, ``skewed`` ones no span since it could not be told; ``retries``
+    are looks at a stack that had to be repeated. ``stretched_passes`` came later than asked because
+    sampling would have cost more than its budget; ``interval_ns`` is the interval at the end.
     """
     header, stats, loss = process.header, process.stats, process.loss
     seconds = (process.last_ns - process.first_ns) / 1e9
+    awake = seconds - process.asleep_ns / 1e9
     return {
         "paths": list(process.paths),
         **{
@@ -67,11 +71,18 @@ def process_info(process: Process) -> dict[str, Any]:
         "start_ns": process.first_ns,
         "duration_ns": process.last_ns - process.first_ns,
         "asked_hz": 1e9 / header.interval_ns if header.interval_ns else 0.0,
-        "achieved_hz": process.passes / seconds if seconds > 0 else 0.0,
+        "achieved_hz": process.passes / awake if awake > 0 else 0.0,
         "passes": process.passes,
         "late": process.late,
         "missed": process.missed,
         "unobserved_ns": process.unobserved_ns,
+        "mode": header.mode,
+        "asleep_ns": max(process.asleep_ns, stats.asleep_ns),
+        "transaction_sample_rate": header.transaction_sample_rate,
+        "transaction_sampler": header.transaction_sampler,
+        "unchosen_transactions": stats.unchosen_transactions,
+        "choice_errors": stats.choice_errors,
+        "most_open_spans": stats.most_open_spans,
         "torn": stats.torn,
         "skewed": stats.skewed,
         "retries": stats.retries,
@@ -110,7 +121,7 @@ def troubles(process: dict[str, Any]) -> Iterator[str]:
             f"{share:.0%} of the passes came less often than asked, to stay within the budget; "
             f"at the end every {process['interval_ns'] / 1e6:.3g} ms"
         )
-    for name in ("dropped_samples", "dropped_spans", "failed_flushes"):
+    for name in ("dropped_samples", "dropped_spans", "failed_flushes", "choice_errors"):
         if process[name]:
             yield f"{process[name]} {name.replace('_', ' ')}"
     yield from (f"left out: {reason}" for reason in process["left_out"])

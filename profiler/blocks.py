@@ -40,6 +40,7 @@ _SAMPLE_COLUMNS = {
     22: "flags",
 }
 _PASS_COLUMNS = range(2, 6)
+_ASLEEP = 6  # left out where the sampler never slept
 
 
 class StringIds:
@@ -99,6 +100,8 @@ def pack_samples(s: Samples) -> bytes:
     for column, name in _SAMPLE_COLUMNS.items():
         pack = columns.pack_signed if name == "wall_extra" else columns.pack_unsigned
         parts.append(pack(column, getattr(s, name)))
+    if any(s.pass_asleep):
+        parts.append(columns.pack_unsigned(_ASLEEP, s.pass_asleep))
     return b"".join(parts)
 
 
@@ -201,6 +204,10 @@ def unpack_samples(c: dict[int, Column]) -> Samples:
         if len(values) != (passes if column in _PASS_COLUMNS else samples):
             raise ValueError(f"column {name} has {len(values)} rows")
         setattr(s, name, values)
+    if _ASLEEP in c:
+        s.pass_asleep = array("q", _ints(c, _ASLEEP))
+        if len(s.pass_asleep) != passes:
+            raise ValueError(f"column pass_asleep has {len(s.pass_asleep)} rows")
     if sum(s.pass_samples) != samples:
         raise ValueError("passes and samples do not add up")
     if not 0 < tick_ns <= 1_000_000_000:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from flamespan.profiler import launch, session
 from flamespan.profiler.errors import UsageError
+from flamespan.profiler.spanlog import MAX_OPEN, MAX_SPANS
 
 _EPILOG = """\
 Everything after the script (or after -m MODULE, -c CODE) is the program's own.
@@ -38,10 +39,33 @@ def run_parser(parser: argparse.ArgumentParser) -> None:
         help="share of a core that sampling may cost, as 0.01; 0: no limit",
     )
     add("--c-calls", action="store_true", help="show C functions by name (Python 3.12 or later)")
+    _transaction_options(parser)
     add("-q", "--quiet", action="store_true", help="do not say where the recording is")
     add("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="run a module")
     add("-c", dest="code", nargs=argparse.REMAINDER, metavar="CODE", help="run this text")
     add("script", nargs=argparse.REMAINDER, metavar="SCRIPT", help=argparse.SUPPRESS)
+
+
+def _transaction_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--mode",
+        default="continuous",
+        help="continuous, or transactions: sleep while none is open; default: continuous",
+    )
+    add(
+        "--transaction-sample-rate",
+        metavar="SHARE",
+        type=float,
+        default=1.0,
+        help="share of the transactions to record, 0 to 1; default: 1",
+    )
+    for name, default, what in (
+        ("--max-spans-per-s", MAX_SPANS, "spans kept a second"),
+        ("--max-open-spans", MAX_OPEN, "spans open at once"),
+    ):
+        told = f"{what}; more are counted and dropped; default: {default}"
+        add(name, metavar="N", type=int, default=default, help=told)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,6 +83,10 @@ def run(args: argparse.Namespace) -> int:
         engine=args.engine,
         budget=args.budget,
         c_calls=args.c_calls,
+        mode=args.mode,
+        transaction_sample_rate=args.transaction_sample_rate,
+        max_spans_per_s=args.max_spans_per_s,
+        max_open_spans=args.max_open_spans,
     )
     try:
         execute()

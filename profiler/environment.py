@@ -29,6 +29,9 @@ def header(
     service: str | None = None,
     release: str | None = None,
     environment: str | None = None,
+    mode: str = "continuous",
+    transaction_sample_rate: float = 1.0,
+    transaction_sampler: str = "",
 ) -> Header:
     """A header for a recording that begins now.
 
@@ -49,6 +52,9 @@ def header(
         interval_ns=interval_ns,
         tick_ns=tick_ns,
         max_depth=max_depth,
+        mode=mode,
+        transaction_sample_rate=transaction_sample_rate,
+        transaction_sampler=transaction_sampler,
         flamespan=version(),
         engine=engine,
         python=_python(),

@@ -11,14 +11,18 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from flamespan.profiler import active, environment
 from flamespan.profiler import engine as engines
+from flamespan.profiler.choosing import Choice, Chooser
 from flamespan.profiler.engine import CONTEXT_RULE, Engine, threads
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import Header
 from flamespan.profiler.recorder import Limits, Recorder
 from flamespan.profiler.spanlog import SpanLog
+
+MODES = ("continuous", "transactions")
 
 _lock = threading.RLock()
 _running: Session | None = None
@@ -39,6 +43,10 @@ class Options:
     c_calls: bool
     max_depth: tuple[int, int]
     limits: Limits
+    mode: str
+    transaction_sample_rate: float | Choice
+    max_spans_per_s: int
+    max_open_spans: int
 
 
 class Session:
@@ -55,6 +63,8 @@ class Session:
             self.header = _header(options, self.interval_ns, self.engine, reason)
         else:
             self.header = environment.child_of(parent)
+        if options.mode == "transactions":
+            self.engine.sleep_between(log)
         stem = file_stem(self.header)
         self.recorder = Recorder(
             self.engine, log, os.path.join(options.directory, stem), self.header, options.limits
@@ -64,6 +74,18 @@ class Session:
         """Set sampler and recorder going."""
         self.engine.start(self.interval_ns)
         self.recorder.start()
+
+    def take_spans(self) -> None:
+        """Have the spans that are opened from now on."""
+        share, log = self.options.transaction_sample_rate, self.log
+        log.chooser = Chooser(share) if callable(share) else None
+        active.record_into(
+            log,
+            # The native engine reads contexts; only the Python one needs tables kept for it.
+            by_thread=self.engine.span_rule != CONTEXT_RULE,
+            rate=1.0 if callable(share) else share,
+            decide=log.chooser,
+        )
 
     def pause(self) -> None:
         """End both threads, to go on with ``run``."""
@@ -92,7 +114,7 @@ def begin(options: Options) -> Session:
                 f"already recording to {_running.recorder.path or _running.options.directory}: "
                 "stop() that recording first"
             )
-        session = Session(options, SpanLog())
+        session = Session(options, SpanLog(options.max_spans_per_s, options.max_open_spans))
         try:
             os.makedirs(options.directory, mode=0o700, exist_ok=True)
             session.recorder.open()
@@ -108,8 +130,7 @@ def begin(options: Options) -> Session:
             raise UsageError(f"cannot record: {error}") from error
         _import_all()
         _running = session
-        # The native engine reads contexts; only the Python one needs tables kept for it.
-        active.record_into(session.log, by_thread=session.engine.span_rule != CONTEXT_RULE)
+        session.take_spans()
         return session
 
 
@@ -173,6 +194,7 @@ def _in_child() -> None:
     parent.log.after_fork(active.ACTIVE.get())
     try:
         _running = Session(parent.options, parent.log, parent.header)
+        _running.take_spans()  # anew, since children shall not all choose alike
         _running.run()
     except Exception:
         _running = None
@@ -212,4 +234,13 @@ def _header(options: Options, interval_ns: int, engine: Engine, reason: str) -> 
         service=options.service,
         release=options.release,
         environment=options.environment,
+        **_choice(options),
     )
+
+
+def _choice(options: Options) -> dict[str, Any]:
+    """What the header says of how transactions are recorded."""
+    share = options.transaction_sample_rate
+    if callable(share):
+        return {"mode": options.mode, "transaction_sampler": Chooser(share).name}
+    return {"mode": options.mode, "transaction_sample_rate": float(share)}

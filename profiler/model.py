@@ -15,7 +15,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum, IntFlag
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 EMPTY_STACK = 0
 """Stack id of the stack that has no frame."""
@@ -204,8 +204,9 @@ class Samples:
 
     that is: the measured time since the pass before, booked to the stack seen now, unless the
     engine knows better (a thread that had no sample in the pass before). ``pass_unobserved`` is
-    time in which the process cannot have run (suspended machine); ``pass_missed`` counts the
-    passes that should have happened in between.
+    time in which the process cannot have run (suspended machine) or the sampler slept since no
+    transaction was open: the latter alone is ``pass_asleep`` (empty: none). ``pass_missed`` counts
+    the passes that should have happened in between.
     """
 
     tick_ns: int = 1000
@@ -221,6 +222,7 @@ class Samples:
     cpu_ticks: array[int] = field(default_factory=_longs)
     state: array[int] = field(default_factory=lambda: array("B"))
     flags: array[int] = field(default_factory=lambda: array("B"))
+    pass_asleep: array[int] = field(default_factory=_longs)
 
     def __len__(self) -> int:
         return len(self.stack)
@@ -234,8 +236,7 @@ class Batch:
     samples: Samples
 
 
-@dataclass(frozen=True, slots=True)
-class SpanStart:
+class SpanStart(NamedTuple):
     """A transaction (``parent`` is NO_SPAN) or span that was opened.
 
     ``thread_ident`` is Python's identifier of the thread that opened it. A transaction has a
@@ -251,8 +252,7 @@ class SpanStart:
     start_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class SpanEnd:
+class SpanEnd(NamedTuple):
     """A span that was closed; ``status`` is ``ok``, ``error`` or what the caller set."""
 
     id: int
@@ -317,6 +317,10 @@ class Stats:
     recorder_cpu_ns: int = 0
     process_cpu_ns: int = 0
     failed_flushes: int = 0
+    asleep_ns: int = 0
+    most_open_spans: int = 0
+    unchosen_transactions: int = 0
+    choice_errors: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The counters as a JSON object; ``from_json`` gives them back."""
@@ -350,6 +354,9 @@ class Header:
     ``stdlib``, ``platstdlib``, ``purelib``, ``platlib`` and ``scripts`` (folders or ""),
     ``site_packages`` and ``sys_path`` (lists), ``prefix``, ``base_prefix``, ``cwd``, ``main``,
     ``flamespan`` (our own folder, so that our frames are never taken for the application's).
+    ``mode`` is "continuous" or "transactions" (the sampler sleeps while none is open).
+    ``transaction_sample_rate`` is the share of transactions that were recorded, where
+    ``transaction_sampler`` does not name the function that chose them.
     ``engine`` holds ``name``, ``reason`` (why not a better one), ``span_rule``, ``state_rule``.
     """
 
@@ -367,6 +374,9 @@ class Header:
     interval_ns: int = 0
     tick_ns: int = 1000
     max_depth: int = 0
+    mode: str = "continuous"
+    transaction_sample_rate: float = 1.0
+    transaction_sampler: str = ""
     flamespan: str = ""
     engine: dict[str, Any] = field(default_factory=dict)
     python: dict[str, Any] = field(default_factory=dict)

@@ -173,6 +173,10 @@ class Recorder:
         stats = self._engine.stats()
         stats.dropped_samples += self._lost_samples - in_flight
         stats.dropped_spans = self._spans.dropped
+        chooser = self._spans.chooser
+        stats.most_open_spans = self._spans.most_open
+        stats.unchosen_transactions = self._spans.unchosen
+        stats.choice_errors = chooser.errors if chooser else 0
         stats.failed_flushes = self._failed
         stats.recorder_cpu_ns = self._cpu_ns
         now_s = time.monotonic()

@@ -10,15 +10,18 @@ from types import TracebackType
 from typing import Any, TypeVar, cast
 
 from flamespan.profiler import lifecycle
+from flamespan.profiler.choosing import Choice
 from flamespan.profiler.engine import MAX_DEPTH
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.lifecycle import Options, Session
 from flamespan.profiler.recorder import Limits
+from flamespan.profiler.spanlog import MAX_OPEN, MAX_SPANS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_RATE_HZ = 10_000
 MAX_BUDGET = 100.0
+MAX_BOUND = 10_000_000
 BUDGET_PER_100_HZ = 0.01
 """Unless told otherwise sampling may cost 1 % of a core for each 100 Hz that are asked for."""
 
@@ -36,6 +39,10 @@ def start(
     max_depth: tuple[int, int] = MAX_DEPTH,
     max_file_bytes: int = Limits.max_bytes,
     max_file_age_s: float = Limits.max_age_s,
+    mode: str = "continuous",
+    transaction_sample_rate: float | Choice = 1.0,
+    max_spans_per_s: int = MAX_SPANS,
+    max_open_spans: int = MAX_OPEN,
 ) -> Profiler:
     """Record this process, all its threads, until ``stop()`` or its end.
 
@@ -56,6 +63,15 @@ def start(
         max_depth: frames kept of deep stacks, next to the leaf and next to the root.
         max_file_bytes: size at which a new file is begun.
         max_file_age_s: age in seconds at which a new file is begun; 0: none.
+        mode: "continuous", or "transactions": the sampler sleeps while no transaction is open.
+        transaction_sample_rate: share of the transactions to record, 0 to 1; or a function
+            ``(name, op, tags) -> bool | float`` that is asked when one begins. One that is not
+            chosen has no spans, nor has what runs on its behalf; its samples belong to no
+            transaction, and in "transactions" mode are not kept. Where the function raises, the
+            transaction is recorded and the error counted, and logged once.
+        max_spans_per_s: spans that are kept a second (transactions are spans); more are dropped
+            and counted, as are tags and measurements.
+        max_open_spans: spans that may be open at once; more are dropped and counted.
 
     Raises:
         UsageError: an option that cannot be, a folder that cannot be written, or a recording
@@ -73,6 +89,10 @@ def start(
         max_depth=max_depth,
         max_file_bytes=max_file_bytes,
         max_file_age_s=max_file_age_s,
+        mode=mode,
+        transaction_sample_rate=transaction_sample_rate,
+        max_spans_per_s=max_spans_per_s,
+        max_open_spans=max_open_spans,
     )
     profiler.start()
     return profiler
@@ -109,6 +129,10 @@ class Profiler:
         max_depth: tuple[int, int] = MAX_DEPTH,
         max_file_bytes: int = Limits.max_bytes,
         max_file_age_s: float = Limits.max_age_s,
+        mode: str = "continuous",
+        transaction_sample_rate: float | Choice = 1.0,
+        max_spans_per_s: int = MAX_SPANS,
+        max_open_spans: int = MAX_OPEN,
     ) -> None:
         self._options = Options(
             os.path.abspath(os.fspath(directory)),
@@ -121,6 +145,10 @@ class Profiler:
             c_calls,
             max_depth,
             Limits(max_file_bytes, max_file_age_s),
+            mode,
+            transaction_sample_rate,
+            max_spans_per_s,
+            max_open_spans,
         )
         _check(self._options)
         self._session: Session | None = None
@@ -176,6 +204,7 @@ def _check(options: Options) -> None:
     budget = options.budget
     if not isinstance(budget, (int, float)) or not 0 <= budget <= MAX_BUDGET:
         raise UsageError(f"budget={budget!r}: give a share of one core, as 0.01, or 0 for no limit")
+    _check_spans(options)
     depth = options.max_depth
     if (
         not isinstance(depth, tuple)
@@ -187,3 +216,17 @@ def _check(options: Options) -> None:
         value = getattr(options, name)
         if value is not None and not isinstance(value, str):
             raise UsageError(f"{name}={value!r}: give text")
+
+
+def _check_spans(options: Options) -> None:
+    if options.mode not in lifecycle.MODES:
+        raise UsageError(f"no mode {options.mode!r}: use {' or '.join(map(repr, lifecycle.MODES))}")
+    share = options.transaction_sample_rate
+    if not callable(share) and (not isinstance(share, (int, float)) or not 0 <= share <= 1):
+        raise UsageError(
+            f"transaction_sample_rate={share!r}: give a share from 0 to 1, or a function"
+        )
+    for name in ("max_spans_per_s", "max_open_spans"):
+        bound = getattr(options, name)
+        if not isinstance(bound, int) or not 1 <= bound <= MAX_BOUND:
+            raise UsageError(f"{name}={bound!r}: give a number from 1 to {MAX_BOUND}")

@@ -6,6 +6,7 @@ import math
 import threading
 from typing import TYPE_CHECKING
 
+from flamespan.profiler.choosing import Chooser
 from flamespan.profiler.engine.spancore import SpanQueue, reopen
 from flamespan.profiler.model import (
     NO_SPAN,
@@ -45,6 +46,7 @@ class SpanLog(SpanQueue):
         self.max_events = 2 * max_spans
         self.max_open = max_open
         self.max_text = MAX_QUEUED_TEXT
+        self.chooser: Chooser | None = None
         self._rows: dict[int, SpanStart] = {}  # of spans that are open
         self._drain_lock = threading.Lock()
         self._again = SpanEvents()
@@ -75,8 +77,9 @@ class SpanLog(SpanQueue):
         with self._drain_lock:
             events, self._again = self._again, SpanEvents()
             opened, closed, others, lost = self.take()
+            rows = self._rows
             for span in opened:
-                self._rows[span.id] = row = _start(span)
+                rows[span.id] = row = _start(span)
                 events.started.append(row)
             for event in others:
                 if type(event) is SpanTag:
@@ -85,7 +88,7 @@ class SpanLog(SpanQueue):
                     events.measurements.append(event)
             ended = []
             for span in closed:
-                start = self._rows.pop(span.id, None)
+                start = rows.pop(span.id, None)
                 if start is not None:
                     end = SpanEnd(start.id, span.end_ns, text_of(span.status or "ok"))
                     events.ended.append(end)

@@ -74,6 +74,16 @@ def _process_facts(process: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if engine:
         reason = f" ({engine['reason']})" if engine.get("reason") else ""
         yield "engine", f"{engine.get('name', 'unknown')}{reason}"
+    if process["mode"] != "continuous":
+        slept = words.duration(process["asleep_ns"])
+        yield "mode", f"{process['mode']}: slept for {slept} while none was open"
+    chosen_by = process["transaction_sampler"] or f"{process['transaction_sample_rate']:g} of them"
+    if chosen_by != "1 of them":
+        left_out = words.grouped(process["unchosen_transactions"])
+        yield "transactions", f"chosen by {chosen_by}, {left_out} left out"
+    if process["most_open_spans"]:
+        most, dropped = (words.grouped(process[n]) for n in ("most_open_spans", "dropped_spans"))
+        yield "spans", f"at most {most} open at once, {dropped} dropped"
     yield "recorded for", words.duration(process["duration_ns"])
     if process["asked_hz"]:
         yield (

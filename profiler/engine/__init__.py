@@ -9,6 +9,7 @@ from typing import Protocol
 
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import Batch, Stats
+from flamespan.profiler.spanlog import SpanLog
 
 MAX_DEPTH = (200, 56)
 """How many frames of a deep stack are kept: next to the leaf, next to the root."""
@@ -53,6 +54,10 @@ class Engine(Protocol):
         The first call comes after ``first_s`` seconds, each other one as many seconds after the
         one before as that returned. Raises RuntimeError where the system gives no thread.
         """
+        ...
+
+    def sleep_between(self, log: SpanLog) -> None:
+        """Sleep while no transaction of ``log`` is open. To be called before the first start."""
         ...
 
     def start(self, interval_ns: int) -> None:

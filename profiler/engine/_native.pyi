@@ -162,6 +162,9 @@ class Sampler:
         may_drop_files: bool = True,
     ) -> Sampler: ...
     def start(self, interval_ns: int, /) -> None: ...
+    def sleep_between(self, queue: SpanQueue, /) -> None:
+        """Sleep while no transaction of ``queue`` is open. Before the first start."""
+
     def stop(self) -> None: ...
     def note_c_call(self, code: CodeType, unit: int, name: str, /) -> None:
         """Instruction ``unit`` of ``code`` calls the C function ``name``."""
@@ -170,7 +173,7 @@ class Sampler:
         self, restart: bool, /
     ) -> tuple[
         tuple[int, int, int, int, bytes, bytes, bytes, bytes, bytes],
-        tuple[int, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes],
+        tuple[int, *tuple[bytes, ...]],
     ]:
         """What was sampled since the last drain; with ``restart`` all ids begin anew.
 

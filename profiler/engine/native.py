@@ -22,6 +22,7 @@ from flamespan.profiler.engine import CONTEXT_RULE, Helper, _native, awaits
 from flamespan.profiler.engine.ccalls import CallNames
 from flamespan.profiler.engine.threads import native_id
 from flamespan.profiler.model import Batch, Definitions, Function, Samples, Stats, Thread
+from flamespan.profiler.spanlog import SpanLog
 
 TICK_NS = 1000
 MAX_SAMPLES = 200_000
@@ -101,6 +102,10 @@ class NativeEngine:
     ) -> Helper:
         """Call ``function`` in a thread that Python sees only while it does."""
         return _native.Helper(self._core, function, name, first_s)
+
+    def sleep_between(self, log: SpanLog) -> None:
+        """Sleep while no transaction of ``log`` is open."""
+        self._core.sleep_between(log)
 
     def start(self, interval_ns: int) -> None:
         """Begin to sample every ``interval_ns``, a little more or less."""
@@ -271,9 +276,9 @@ def _functions(packed: bytes, count: int) -> list[Function]:
     return found
 
 
-def _samples(columns: tuple[int, bytes, *tuple[bytes, ...]]) -> Samples:
+def _samples(columns: tuple[int, *tuple[bytes, ...]]) -> Samples:
     start, *data = columns
-    kinds = "qIqIIIqqqBB"
+    kinds = "qIqIIIqqqBBq"
     return Samples(TICK_NS, start, *map(_array, kinds, data))
 
 

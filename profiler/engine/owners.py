@@ -49,6 +49,13 @@ def span_id(span: Span | None) -> int:
     return NO_SPAN if span is None else span.id
 
 
+def is_left_out(span: Span | None) -> bool:
+    """Whether the span is of a transaction that is not recorded."""
+    while span is not None and span.end_ns:
+        span = span.parent
+    return span is not None and not span.id
+
+
 def _context_of(task: Any) -> Context | None:
     if hasattr(task, "get_context"):
         found: Context | None = task.get_context()

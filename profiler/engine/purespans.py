@@ -34,6 +34,7 @@ class SpanQueue:
         self.max_events = self.max_open = self.max_text = sys.maxsize
         self.dropped = 0
         self.ended = False
+        self._generation = 0  # after a fork what was counted before counts no longer
         self.forget()
 
     def forget(self) -> None:
@@ -42,11 +43,12 @@ class SpanQueue:
         self._closed: deque[SpanCore] = deque()
         self._others: deque[object] = deque()
         self._text = 0
+        self._generation += 1
         self.open = self.most_open = self.transactions = 0
         self.dropped = self.unchosen = 0
         self._lock = threading.Lock()
         self._bell = threading.Lock()  # held while somebody waits and nobody has rung
-        self._asleep = False
+        self._asleep = self._interrupted = False
 
     def put(self, event: object) -> None:
         """Queue an event that is no span."""
@@ -70,16 +72,19 @@ class SpanQueue:
     def wait_open(self) -> None:
         """Wait until a transaction is open, or ``interrupt`` is called."""
         with self._lock:
-            if self.transactions > 0:
+            if self.transactions > 0 or self._interrupted:
+                self._interrupted = False
                 return
             self._bell.acquire(blocking=False)
             self._asleep = True
         self._bell.acquire()
         self._bell.release()
+        self._interrupted = False
 
     def interrupt(self) -> None:
         """Make a wait return."""
         with self._lock:
+            self._interrupted = True
             self._ring()
 
     def _ring(self) -> None:
@@ -92,7 +97,7 @@ class SpanQueue:
         self._opened.append(span)
         self._text += len(span.name) + len(span.op) + len(span.description)
         with self._lock:
-            span.counted = True
+            span.counted = self._generation
             self.open += 1
             self.most_open = max(self.most_open, self.open)
             if span.parent is None:
@@ -102,10 +107,10 @@ class SpanQueue:
 
     def closed(self, span: SpanCore) -> None:
         """Queue the end of a span that ``opened`` was told of."""
-        if not span.counted:
+        if span.counted != self._generation:
             return
         with self._lock:
-            span.counted = False
+            span.counted = 0
             self.open -= 1
             self.transactions -= span.parent is None
         if not self.ended:
@@ -139,7 +144,7 @@ class SpanCore:
         self.log: SpanQueue | None = None
         self.name = self.op = self.description = self.status = ""
         self.end_ns = self.start_ns = self.thread_ident = 0
-        self.counted = False
+        self.counted = 0
 
     @property
     def id(self) -> int:
@@ -194,6 +199,7 @@ def record_into(
     """Where spans go that are opened from now on; see ``_native.pyi``."""
     _state.entered, _state.left = entered, left
     _state.rate, _state.decide = rate, decide
+    _state.uniform = random.Random().random  # anew: children of fork shall not choose alike
     _state.log = log
 
 
@@ -257,14 +263,14 @@ class Scope:
         log = _state.log
         if log is None:
             return _state.nothing
-        is_transaction, name, op, _, tags = self._wish
+        is_transaction, name, op, text, tags = self._wish
         parent = None if is_transaction else _state.variable.get()
         # One left over from an earlier recording, or closed elsewhere, is no parent.
         parent = _open_one(parent if parent is not None and parent.log is log else None)
         if parent is not None and parent.mark <= 0:
             log.dropped += parent.mark == _DROPPED
             return _state.nothing
-        if parent is None and not _is_chosen(name, op, tags):
+        if parent is None and not _is_chosen(name or text or op, op, tags):
             log.unchosen += 1
             return self._make(log, None, _UNCHOSEN)
         if not log.has_room():

@@ -23,6 +23,7 @@ from flamespan.profiler.engine.helper import ThreadHelper
 from flamespan.profiler.engine.stacks import StackNumbers
 from flamespan.profiler.engine.threads import SeenThread
 from flamespan.profiler.model import Batch, Flag, Samples, Stats, Thread
+from flamespan.profiler.spanlog import SpanLog
 
 TICK_NS = 1000
 JITTER = 0.4
@@ -38,6 +39,9 @@ MAX_STACKS = 200_000
 COLLECTS_ANYWHERE = sys.version_info < (3, 12)
 """A collection may run in any allocation, also in the making of a frame object (``f_back``): what
 it finalizes may let other threads run, and the frame be gone. 3.11 crashes then."""
+
+LINGER = 10
+"""Passes without an open transaction before the sampler sleeps, if it may."""
 
 SUSPENDED_INTERVALS = 10
 SUSPENDED_CPU_SHARE = 10
@@ -79,6 +83,9 @@ class PythonEngine:
         self._lock = _thread.allocate_lock()
         self._stop_lock = _thread.allocate_lock()
         self._runner: threading.Thread | None = None
+        self._gate: SpanLog | None = None
+        self._asleep = 0  # ticks slept since the last pass that went into the samples
+        self._asleep_since_ns = 0
 
     @property
     def wants_restart(self) -> bool:
@@ -93,6 +100,10 @@ class PythonEngine:
             helper = ThreadHelper(function, first_s, name, self._hidden.discard)
             self._hidden.add(helper.ident)
         return helper
+
+    def sleep_between(self, log: SpanLog) -> None:
+        """Sleep while no transaction of ``log`` is open."""
+        self._gate = log
 
     def start(self, interval_ns: int) -> None:
         """Begin to sample every ``interval_ns``, a little more or less."""
@@ -116,6 +127,8 @@ class PythonEngine:
         if runner is None:
             return
         self._stop_lock.release()
+        if self._gate is not None:
+            self._gate.interrupt()
         if runner is not threading.current_thread():
             runner.join(5)
 
@@ -141,7 +154,10 @@ class PythonEngine:
     def stats(self) -> Stats:
         """Counters since the first start."""
         with self._lock:
-            return Stats(**self._stats.to_json())
+            stats = Stats(**self._stats.to_json())
+            if self._asleep_since_ns:
+                stats.asleep_ns += time.monotonic_ns() - self._asleep_since_ns
+            return stats
 
     def _run(self, ready: _thread.LockType, stop_lock: _thread.LockType) -> None:
         ident = _thread.get_ident()
@@ -155,7 +171,13 @@ class PythonEngine:
         cpu_before = self._stats.sampler_cpu_ns
         ready.release()
         deadline = now_s()
+        idle = LINGER  # there may be nothing to see yet
         while True:
+            if self._gate is not None:
+                idle = 0 if self._gate.transactions > 0 else idle + 1
+                if idle > LINGER:
+                    self._sleep(self._gate)
+                    deadline, idle = now_s(), 0
             deadline += interval * uniform(1 - JITTER, 1 + JITTER)
             left = deadline - now_s()
             if left <= 0:
@@ -176,6 +198,26 @@ class PythonEngine:
                     if collects:
                         gc.enable()
                 self._stats.sampler_cpu_ns = cpu_before + time.thread_time_ns()
+
+    def _sleep(self, gate: SpanLog) -> None:
+        """Sleep until a transaction is open; what happens meanwhile is charged to nobody."""
+        self._asleep_since_ns = self._before * TICK_NS
+        gate.wait_open()
+        with self._lock:
+            frames = sys._current_frames()
+            self._forget_dead(frames)
+            for ident in frames:
+                if ident in self._hidden:
+                    continue
+                thread = self._threads.get(ident) or self._meet(ident)
+                thread.cpu_ns = thread.read_cpu_ns()
+                thread.stack = -1  # it may stand there by another way
+            now = time.monotonic_ns() // TICK_NS
+            self._asleep += now - self._before
+            self._stats.asleep_ns += now * TICK_NS - self._asleep_since_ns
+            self._asleep_since_ns = 0
+            self._before = now
+            self._process_cpu_ns = time.process_time_ns()
 
     def _look_first(self) -> None:
         """Note where every thread's CPU clock stands, so that the first pass has differences."""
@@ -226,6 +268,9 @@ class PythonEngine:
             if ident not in self._hidden
         ]
         for ident, frame, span in seen:
+            if self._gate is not None and owners.is_left_out(span):
+                self._pass_over(ident)
+                continue
             try:
                 self._sample(ident, frame, span, charged, flags)
             except Exception:
@@ -236,9 +281,17 @@ class PythonEngine:
         samples.pass_unobserved.append(now - self._recorded - charged)
         samples.pass_missed.append(missed)
         samples.pass_samples.append(len(samples) - before)
+        samples.pass_asleep.append(self._asleep)
+        self._asleep = 0
         self._recorded = now
         if len(seen) != len(self._threads):
             self._forget_dead(frames)
+
+    def _pass_over(self, ident: int) -> None:
+        """Take no sample of a thread, and charge what it used to none that comes later."""
+        thread = self._threads.get(ident)
+        if thread is not None:
+            thread.cpu_ns = thread.read_cpu_ns()
 
     def _suspended(self, gap: int) -> int:
         """How many ticks of a long gap this process cannot have run in."""

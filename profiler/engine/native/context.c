@@ -90,7 +90,7 @@ static void find_open(Memory *memory, uintptr_t at, SpanTrace *trace) {
         memcpy(&core, bytes, sizeof core);
         if (core.magic != SPAN_MAGIC) break;
         if (!core.end_ns) {
-            trace->span = core.id > 0 ? core.id : 0; /* below: it is not recorded */
+            trace->span = core.id;
             trace->strand = core.strand;
             trace->open_at = at + SPAN_CORE_OFFSET + offsetof(SpanCore, end_ns);
             break;

@@ -30,7 +30,7 @@ typedef struct {
 enum { TRACE_READS = 24, TRACE_BYTES = 48 };
 typedef struct {
     uintptr_t context;
-    int64_t span; /* 0: none active */
+    int64_t span; /* 0: none active; below: of a transaction that is not recorded */
     uint64_t strand; /* that it belongs to */
     uintptr_t open_at; /* where it says that it is open: 0 there; 0: no span */
     int count;    /* reads; 0: nothing was looked up */

@@ -184,9 +184,10 @@ void look_at(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, int64_t
     thread->quiet = look.used_ns ? 0 : thread->quiet + 1;
     thread->last_state = (uint8_t)look.state;
     if (look.state == STATE_IDLE) note_idle(thread);
+    if (s->gate && thread->span < 0) return; /* of a transaction that is not recorded */
     uint8_t holds = thread->holds_gil ? FLAG_HOLDS_GIL : 0;
     thread->now = (Sample){.stack = thread->stack,
-                           .span = thread->span,
+                           .span = thread->span > 0 ? thread->span : 0,
                            .cpu_ticks = booked,
                            .wall_ticks = is_new ? look.used_ns / TICK_NS : -1,
                            .state = (uint8_t)look.state,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "helper.h"
 #include "learn.h"
 #include "lines.h"
@@ -18,6 +19,7 @@ typedef struct {
     Sampler *sampler;
     PyObject *ours, *machinery; /* the texts that Options points into */
     PyObject *variable;         /* must live as long as it is looked for */
+    PyObject *queue;            /* whose gate the sampler sleeps at */
 } SamplerObject;
 
 static PyObject *sampler_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -77,6 +79,7 @@ static void sampler_dealloc(SamplerObject *self) {
     Py_XDECREF(self->ours);
     Py_XDECREF(self->machinery);
     Py_XDECREF(self->variable);
+    Py_XDECREF(self->queue);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -94,6 +97,18 @@ static PyObject *start(SamplerObject *self, PyObject *given) {
     trouble = sampler_start(self->sampler, interval_ns);
     Py_END_ALLOW_THREADS;
     if (trouble) return PyErr_Format(PyExc_RuntimeError, "%s", trouble);
+    Py_RETURN_NONE;
+}
+
+/* Before the start: the sampler reads it without a lock. */
+static PyObject *sleep_between(SamplerObject *self, PyObject *queue) {
+    PyTypeObject *type = Py_TYPE(queue);
+    while (type && strcmp(type->tp_name, SPANQUEUE_NAME) != 0) type = type->tp_base;
+    if (!type) return PyErr_Format(PyExc_TypeError, "this is no queue of spans");
+    if (self->sampler->has_runner || self->queue)
+        return PyErr_Format(PyExc_RuntimeError, "too late: the sampler was set up");
+    self->queue = Py_NewRef(queue);
+    self->sampler->gate = &((SpanQueue *)queue)->gate;
     Py_RETURN_NONE;
 }
 
@@ -147,12 +162,13 @@ static PyObject *definitions_of(const Told *told) {
 
 static PyObject *samples_of(const Samples *x) {
     size_t p = x->passes, n = x->count;
-    return Py_BuildValue("(LNNNNNNNNNNN)", (long long)x->start_ticks, bytes_of(x->pass_ticks, 8 * p),
+    return Py_BuildValue("(LNNNNNNNNNNNN)", (long long)x->start_ticks, bytes_of(x->pass_ticks, 8 * p),
                          bytes_of(x->pass_samples, 4 * p), bytes_of(x->pass_unobserved, 8 * p),
                          bytes_of(x->pass_missed, 4 * p), bytes_of(x->thread, 4 * n),
                          bytes_of(x->stack, 4 * n), bytes_of(x->span, 8 * n),
                          bytes_of(x->wall_extra, 8 * n), bytes_of(x->cpu_ticks, 8 * n),
-                         bytes_of(x->state, n), bytes_of(x->flags, n));
+                         bytes_of(x->state, n), bytes_of(x->flags, n),
+                         bytes_of(x->pass_asleep, 8 * p));
 }
 
 /* Only one thread may drain: the columns handed over before are filled again from then on. */
@@ -225,18 +241,21 @@ static PyObject *stats(SamplerObject *self, PyObject *unused) {
     Py_BEGIN_ALLOW_THREADS;
     pthread_mutex_lock(&s->lock);
     c = s->counters;
+    if (s->asleep_since_ns) c.asleep_ns += clock_now_ns() - s->asleep_since_ns;
     stacks = s->names.stacks.used;
     pthread_mutex_unlock(&s->lock);
     Py_END_ALLOW_THREADS;
-    return Py_BuildValue("{sKsKsKsKsKsKsKsKsLsLsIsi}", "passes", c.passes, "late", c.late, "missed",
+    return Py_BuildValue("{sKsKsKsKsKsKsKsKsLsLsLsIsi}", "passes", c.passes, "late", c.late, "missed",
                          c.missed, "torn", c.torn, "skewed", c.skewed, "dropped_samples", c.dropped, "retries",
                          c.retries, "stretched_passes", c.stretched, "sampler_cpu_ns",
-                         (long long)c.sampler_cpu_ns, "interval_ns", (long long)c.interval_ns,
+                         (long long)c.sampler_cpu_ns, "interval_ns", (long long)c.interval_ns, "asleep_ns", (long long)c.asleep_ns,
                          "stacks", stacks, "memory", (int)s->memory.way);
 }
 
 static PyMethodDef sampler_methods[] = {
     {"start", (PyCFunction)start, METH_O, "Begin to sample."},
+    {"sleep_between", (PyCFunction)sleep_between, METH_O,
+     "Sleep while no transaction of this queue is open."},
     {"stop", (PyCFunction)stop, METH_NOARGS, "End the sampler thread."},
     {"note_c_call", (PyCFunction)note_c_call, METH_VARARGS, "What a call leads to."},
     {"drain", (PyCFunction)drain, METH_O, "Definitions and samples since the last drain."},

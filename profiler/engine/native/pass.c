@@ -153,6 +153,25 @@ void pass_first(Sampler *s) {
     samples_clear(&s->samples, s->recorded);
 }
 
+void pass_wake(Sampler *s) {
+    s->threads.stirred = true;
+    find_threads(s);
+    for (int i = 0; i < s->threads.gone_count; i++) {
+        s->state_files -= s->threads.gone[i]->state_file >= 0;
+        state_close(&s->threads.gone[i]->state_file);
+    }
+    for (int i = 0; i < s->threads.count; i++) {
+        Thread *thread = s->threads.rows[i];
+        if (thread->native_id) thread->cpu_ns = clock_thread_ns(thread->native_id);
+        thread->cpu_unbooked = thread->owed_ticks = 0;
+        thread->put_off = thread->has_stack = false; /* it may stand there by another way */
+        thread->last_state = STATE_UNKNOWN;
+    }
+    int64_t now = clock_now_ns() / TICK_NS;
+    s->asleep += now - s->before;
+    s->before = now;
+}
+
 /* Up to half of what a pass may cost goes into looking at suspended tasks. */
 static double allowed_for_waiters(const Sampler *s) {
     double share = s->options.budget * s->app_cores;
@@ -183,11 +202,12 @@ void pass_take(Sampler *s) {
     waiters_look(&s->waiters, now, allowed_for_waiters(s));
     if (s->threads.still) s->threads.asleep_ticks += charged;
     int64_t since = now - s->recorded;
-    if (!samples_begin_pass(&s->samples, since, since - charged, (uint32_t)missed)) {
+    if (!samples_begin_pass(&s->samples, since, since - charged, s->asleep, (uint32_t)missed)) {
         s->counters.dropped += (uint64_t)s->threads.count;
         return;
     }
     s->recorded = now;
+    s->asleep = 0;
     s->charged = charged;
     hold_all(s);
     waiters_take(&s->waiters, charged);

@@ -18,7 +18,8 @@ enum {
     STACK_BYTES = 1 << 20,
     SLICE_NS = 100000,
     BUDGET_EVERY = 16, /* passes between two looks at what they cost */
-    RELEASE_TRIES = 2000
+    RELEASE_TRIES = 2000,
+    LINGER = 10 /* passes without an open transaction before it sleeps */
 };
 
 static const double APP_EVERY_NS = 50e6, OVERDRAFT_NS = 10e9;
@@ -134,11 +135,36 @@ static void keep_budget(Sampler *s, Spending *before) {
     if (s->interval_ticks > s->asked_ticks) s->counters.stretched += BUDGET_EVERY;
 }
 
+/* Sleep until a transaction is open. What a thread did until now is told; what it does meanwhile is
+ * nobody's. Waking costs whoever opens a transaction a system call, so it is not done at once. */
+static void sleep_at_gate(Sampler *s) {
+    pass_flush(s);
+    s->asleep_since_ns = s->before * TICK_NS;
+    pthread_mutex_unlock(&s->lock);
+    gate_wait(s->gate);
+    pthread_mutex_lock(&s->lock);
+    pass_wake(s);
+    s->counters.asleep_ns += s->before * TICK_NS - s->asleep_since_ns;
+    s->asleep_since_ns = 0;
+}
+
+static bool is_sleepy(Sampler *s, int *idle) {
+    if (!s->gate) return false;
+    *idle = gate_is_open(s->gate) ? 0 : *idle + 1;
+    return *idle > LINGER;
+}
+
 /* With the lock held, except while asleep. */
 static void sample_until_stopped(Sampler *s) {
     Spending spending = begin_spending();
     int64_t deadline = spending.at_ns;
+    int idle = LINGER; /* there may be nothing to see yet */
     for (uint32_t pass = 1; !s->stopping; pass++) {
+        if (is_sleepy(s, &idle)) {
+            sleep_at_gate(s);
+            deadline = clock_now_ns();
+            idle = 0;
+        }
         double gap = (double)s->interval_ticks * TICK_NS * (1 - JITTER + 2 * JITTER * uniform(s));
         int64_t now = clock_now_ns();
         deadline += (int64_t)gap;
@@ -260,6 +286,7 @@ void sampler_stop(Sampler *s) {
     s->stopping = true;
     pthread_t runner = s->runner;
     pthread_cond_signal(&s->wake);
+    if (mine && s->gate) gate_interrupt(s->gate);
     pthread_cond_broadcast(&s->news);
     pthread_mutex_unlock(&s->lock);
     if (mine) sampler_join_thread(runner, s->runner_id);

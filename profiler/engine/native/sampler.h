@@ -10,6 +10,7 @@
 #include "ccalls.h"
 #include "code.h"
 #include "context.h"
+#include "gate.h"
 #include "layout.h"
 #include "memory.h"
 #include "names.h"
@@ -33,7 +34,7 @@ typedef struct {
 
 typedef struct {
     uint64_t passes, late, missed, torn, skewed, dropped, retries, stretched;
-    int64_t sampler_cpu_ns, interval_ns;
+    int64_t sampler_cpu_ns, interval_ns, asleep_ns;
 } Counters;
 
 typedef struct {
@@ -59,6 +60,9 @@ typedef struct {
     int64_t before;                      /* ticks of the pass before; 0: none yet */
     int64_t recorded;                    /* of the last pass that is in the samples */
     int64_t charged;                     /* wall ticks of that pass */
+    Gate *gate;                          /* to sleep at while it is shut; NULL: never sleep */
+    int64_t asleep_since_ns;             /* 0: awake */
+    int64_t asleep;                      /* ticks slept since the last pass that is in the samples */
     int64_t cpu_before_ns;               /* of sampler threads that have ended */
     double pass_cost_ns;                 /* moving mean, waking up included */
     double app_cores;                    /* cores the application uses, decaying slowly */
@@ -99,6 +103,7 @@ void sampler_join_thread(pthread_t runner, uint64_t native_id);
 /* In pass.c, with the lock held. */
 void pass_first(Sampler *sampler);
 void pass_resume(Sampler *sampler); /* in another thread than before */
+void pass_wake(Sampler *sampler);   /* after sleep: nothing of it is charged to anybody */
 void pass_take(Sampler *sampler);
 void pass_flush(Sampler *sampler); /* what is held back of the pass before */
 void pass_restart(Sampler *sampler); /* all numbers begin anew */

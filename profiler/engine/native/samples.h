@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 typedef struct {
-    int64_t *pass_ticks, *pass_unobserved;
+    int64_t *pass_ticks, *pass_unobserved, *pass_asleep;
     uint32_t *pass_samples, *pass_missed;
     uint32_t passes, passes_room;
     uint32_t *thread, *stack;
@@ -33,6 +33,7 @@ void samples_clear(Samples *samples, int64_t start_ticks);
 bool samples_add(Samples *samples, uint32_t thread, const Sample *sample, int64_t charged);
 
 /* Begin a pass. False: there is no room for another. */
-bool samples_begin_pass(Samples *samples, int64_t ticks, int64_t unobserved, uint32_t missed);
+bool samples_begin_pass(Samples *samples, int64_t ticks, int64_t unobserved, int64_t asleep,
+                        uint32_t missed);
 
 #endif

@@ -1,6 +1,7 @@
 #include "spancalls.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "scope.h"
@@ -113,7 +114,7 @@ static PyObject *record_into(PyObject *module, PyObject *args) {
     Py_XSETREF(st->left, or_null(left));
     Py_XSETREF(st->decide, or_null(decide));
     st->rate = rate;
-    if (!st->random) st->random = (unsigned long long)clock_now_ns() << 1 | 1;
+    st->random = ((unsigned long long)clock_now_ns() ^ (unsigned long long)getpid() << 32) | 1;
     Py_XSETREF(st->log, (SpanQueue *)or_null(log));
     Py_RETURN_NONE;
 }

@@ -50,6 +50,7 @@ static PyObject *queue_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     SpanQueue *self = (SpanQueue *)type->tp_alloc(type, 0);
     if (!self) return NULL;
     self->max_events = self->max_open = self->max_text = PY_SSIZE_T_MAX;
+    self->generation = 1;
     gate_init(&self->gate);
     return (PyObject *)self;
 }
@@ -109,6 +110,7 @@ static PyObject *forget(SpanQueue *self, PyObject *unused) {
     queue_clear(self);
     self->text = self->open = self->most_open = 0;
     self->dropped = self->unchosen = 0;
+    self->generation++;
     gate_init(&self->gate);
     Py_RETURN_NONE;
 }
@@ -172,7 +174,7 @@ static PyType_Slot slots[] = {
 };
 
 static PyType_Spec spec = {
-    .name = "flamespan.profiler.engine._native.SpanQueue",
+    .name = SPANQUEUE_NAME,
     .basicsize = sizeof(SpanQueue),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .slots = slots,

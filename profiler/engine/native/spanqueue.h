@@ -6,6 +6,8 @@
 
 #include "gate.h"
 
+#define SPANQUEUE_NAME "flamespan.profiler.engine._native.SpanQueue"
+
 typedef struct {
     PyObject **items;
     Py_ssize_t count, room;
@@ -19,6 +21,7 @@ typedef struct {
     Py_ssize_t text; /* characters of what is queued */
     Py_ssize_t open, most_open;
     unsigned long long dropped, unchosen;
+    unsigned generation; /* after a fork what was counted before counts no longer */
     char ended; /* nobody takes anything any more */
     Gate gate;
 } SpanQueue;

@@ -8,20 +8,28 @@
 
 enum { TEXT_MAX = 10000 };
 
+/* What is wrong in our own Python code is not the application's trouble. An interrupt that happened
+ * to hit it is, and is raised again as soon as the application goes on. */
+static void clear_error(void) {
+    bool interrupt = PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_KeyboardInterrupt);
+    PyErr_Clear();
+    if (interrupt) PyErr_SetInterrupt();
+}
+
 /* A text of bounded length is kept as it is; anything else is made one by Python. */
 static PyObject *as_text(SpanState *st, PyObject *given) {
     if (PyUnicode_CheckExact(given) && PyUnicode_GET_LENGTH(given) <= TEXT_MAX)
         return Py_NewRef(given);
     PyObject *text = PyObject_CallOneArg(st->text, given);
     if (text) return text;
-    PyErr_Clear();
+    clear_error();
     return Py_NewRef(st->empty);
 }
 
 static SpanObject *make(SpanState *st, SpanQueue *log, SpanObject *parent, const SpanWish *wish) {
     SpanObject *self = (SpanObject *)st->type->tp_alloc(st->type, 0);
     if (!self) {
-        PyErr_Clear();
+        clear_error();
         return (SpanObject *)Py_NewRef(st->nothing);
     }
     self->magic = SPAN_MAGIC;
@@ -38,7 +46,7 @@ static SpanObject *make(SpanState *st, SpanQueue *log, SpanObject *parent, const
 
 SpanObject *span_active(SpanState *st) {
     PyObject *value = NULL;
-    if (PyContextVar_Get(st->variable, NULL, &value) < 0) PyErr_Clear();
+    if (PyContextVar_Get(st->variable, NULL, &value) < 0) clear_error();
     if (value && PyType_IsSubtype(Py_TYPE(value), st->type)) return (SpanObject *)value;
     Py_XDECREF(value);
     return NULL;
@@ -54,13 +62,22 @@ static SpanObject *open_one(SpanObject *span) {
     return span;
 }
 
+/* A span outside of any transaction is one itself, by the name that it will have. */
+static PyObject *name_of(SpanState *st, const SpanWish *wish) {
+    if (wish->is_transaction) return as_text(st, wish->name);
+    PyObject *name = as_text(st, wish->description);
+    if (PyUnicode_GET_LENGTH(name)) return name;
+    Py_DECREF(name);
+    return as_text(st, wish->op);
+}
+
 static int is_chosen(SpanState *st, const SpanWish *wish) {
     if (st->decide) {
-        PyObject *name = as_text(st, wish->name), *op = as_text(st, wish->op);
+        PyObject *name = name_of(st, wish), *op = as_text(st, wish->op);
         PyObject *tags = wish->tags ? wish->tags : Py_None;
         PyObject *answer = PyObject_CallFunctionObjArgs(st->decide, name, op, tags, NULL);
         int chosen = answer ? PyObject_IsTrue(answer) : 1;
-        if (!answer || chosen < 0) PyErr_Clear();
+        if (!answer || chosen < 0) clear_error();
         Py_XDECREF(answer);
         Py_DECREF(name);
         Py_DECREF(op);
@@ -82,22 +99,27 @@ static SpanObject *mark(SpanState *st, SpanQueue *log, long long id, const SpanW
 
 static void count_open(SpanObject *span) {
     SpanQueue *log = span->log;
-    span->counted = span->parent ? COUNTED_SPAN : COUNTED_TRANSACTION;
+    span->counted = log->generation;
+    span->is_root = !span->parent;
     if (++log->open > log->most_open) log->most_open = log->open;
     log->text += PyUnicode_GET_LENGTH(span->name) + PyUnicode_GET_LENGTH(span->op) +
                  PyUnicode_GET_LENGTH(span->description);
-    if (span->counted == COUNTED_TRANSACTION) gate_enter(&log->gate);
+    if (span->is_root) gate_enter(&log->gate);
 }
 
-static void count_closed(SpanObject *span) {
-    span->log->open--;
-    if (span->counted == COUNTED_TRANSACTION) gate_leave(&span->log->gate);
+/* False: it was not counted, or only before a fork. */
+static bool count_closed(SpanObject *span) {
+    bool counted = span->counted == span->log->generation;
     span->counted = 0;
+    if (!counted) return false;
+    span->log->open--;
+    if (span->is_root) gate_leave(&span->log->gate);
+    return true;
 }
 
 static void set_tags(SpanState *st, SpanObject *span, PyObject *tags) {
     PyObject *done = PyObject_CallFunctionObjArgs(st->tag, span, tags, NULL);
-    if (!done) PyErr_Clear();
+    if (!done) clear_error();
     Py_XDECREF(done);
 }
 
@@ -154,7 +176,7 @@ static void leave_strand(SpanObject *span, const SpanObject *active) {
 static void span_entered(SpanState *st, SpanObject *span) {
     if (!st->entered) return;
     PyObject *done = PyObject_CallOneArg(st->entered, (PyObject *)span);
-    if (!done) PyErr_Clear();
+    if (!done) clear_error();
     Py_XDECREF(done);
 }
 
@@ -163,7 +185,7 @@ static void span_left(SpanState *st, SpanObject *span, SpanObject *active) {
     if (active && active->strand == span->strand) leave_strand(span, active);
     if (!st->left) return;
     PyObject *done = PyObject_CallOneArg(st->left, active ? (PyObject *)active : Py_None);
-    if (!done) PyErr_Clear();
+    if (!done) clear_error();
     Py_XDECREF(done);
 }
 
@@ -171,7 +193,7 @@ PyObject *span_activate(SpanState *st, SpanObject *span) {
     note_strand(span);
     PyObject *token = PyContextVar_Set(st->variable, (PyObject *)span);
     if (!token) {
-        PyErr_Clear();
+        clear_error();
         return NULL;
     }
     span_entered(st, span);
@@ -181,14 +203,14 @@ PyObject *span_activate(SpanState *st, SpanObject *span) {
 static void set_active(SpanState *st, SpanObject *span) {
     PyObject *value = span ? (PyObject *)span : Py_None;
     PyObject *token = PyContextVar_Set(st->variable, value);
-    if (!token) PyErr_Clear();
+    if (!token) clear_error();
     Py_XDECREF(token);
 }
 
 void span_deactivate(SpanState *st, SpanObject *span, PyObject *token) {
     SpanObject *active = span_active(st);
     if (active == span && PyContextVar_Reset(st->variable, token) < 0) {
-        PyErr_Clear(); /* entered in another context: there is nothing to restore here */
+        clear_error(); /* entered in another context: there is nothing to restore here */
         set_active(st, span->parent);
     }
     if (active == span) {
@@ -210,7 +232,5 @@ void span_finish(SpanState *st, SpanObject *span, PyObject *error) {
     if (error != Py_None && !said) Py_XSETREF(span->status, Py_NewRef(st->error));
     if (span->parent) leave_strand(span, span->parent);
     else strands_close(span->strand);
-    if (!span->counted) return;
-    count_closed(span);
-    if (!span->log->ended) pile_add(&span->log->closed, (PyObject *)span);
+    if (count_closed(span) && !span->log->ended) pile_add(&span->log->closed, (PyObject *)span);
 }

@@ -34,8 +34,10 @@ static PyObject *span_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
 /* Never closed, and now nobody can: let the log know, so that it waits no longer. */
 static void abandon(SpanObject *self) {
     SpanQueue *log = self->log;
+    if (self->counted != log->generation) return;
     log->open--;
-    if (self->counted == COUNTED_TRANSACTION) gate_leave(&log->gate);
+    if (self->is_root) gate_leave(&log->gate);
+    if (log->ended) return;
     PyObject *id = PyLong_FromLongLong(self->id);
     if (!id || !pile_add(&log->lost, id)) PyErr_Clear();
     Py_XDECREF(id);

@@ -6,8 +6,6 @@
 
 #include "spanqueue.h"
 
-enum { COUNTED_SPAN = 1, COUNTED_TRANSACTION };
-
 /* From `parent` to `strand` as the sampler reads it: `SpanCore` in context.h. */
 typedef struct SpanObject {
     PyObject_HEAD
@@ -20,7 +18,8 @@ typedef struct SpanObject {
     PyObject *name, *op, *description, *status;
     long long start_ns;
     unsigned long long thread_ident;
-    int counted; /* among those that are open: COUNTED_… */
+    unsigned counted; /* among those that are open: the queue's generation, or 0 */
+    char is_root;
 } SpanObject;
 
 /* Add the type to the module. -1 with an exception set on failure. */
