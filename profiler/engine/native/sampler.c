@@ -54,7 +54,7 @@ const char *sampler_init(Sampler *s, const Options *options) {
     s->codes.ours = options->ours;
     s->codes.machinery = options->machinery;
     pthread_mutex_init(&s->lock, NULL);
-    sampler_init_condition(&s->wake);
+    nap_init(&s->nap);
     sampler_init_condition(&s->news);
     s->random = (uint64_t)clock_now_ns() | 1;
     return NULL;
@@ -170,10 +170,9 @@ static void sample_until_stopped(Sampler *s) {
         deadline += (int64_t)gap;
         /* Overrun: take one pass soon, and let go of what was missed (it is counted). */
         if (deadline < now) deadline = now + (int64_t)gap / 8;
-        struct timespec until = sampler_deadline(deadline);
-        int woken = 0;
-        while (!s->stopping && woken != ETIMEDOUT)
-            woken = pthread_cond_timedwait(&s->wake, &s->lock, &until);
+        pthread_mutex_unlock(&s->lock);
+        nap_until(&s->nap, deadline);
+        pthread_mutex_lock(&s->lock);
         if (s->stopping) break;
         pass_take(s);
         if (pass % BUDGET_EVERY == 0) keep_budget(s, &spending);
@@ -262,6 +261,7 @@ const char *sampler_start(Sampler *s, int64_t interval_ns) {
     s->interval_ticks = s->asked_ticks;
     s->counters.interval_ns = s->interval_ticks * TICK_NS;
     s->stopping = s->ready = s->failed = false;
+    nap_allow(&s->nap);
     s->owner = getpid();
     if (sampler_begin_thread(&s->runner, run, s, STACK_BYTES) != 0) {
         pthread_mutex_unlock(&s->lock);
@@ -285,7 +285,7 @@ void sampler_stop(Sampler *s) {
     s->has_runner = false;
     s->stopping = true;
     pthread_t runner = s->runner;
-    pthread_cond_signal(&s->wake);
+    nap_end(&s->nap);
     if (mine && s->gate) gate_interrupt(s->gate);
     pthread_cond_broadcast(&s->news);
     pthread_mutex_unlock(&s->lock);

@@ -14,6 +14,7 @@
 #include "layout.h"
 #include "memory.h"
 #include "names.h"
+#include "nap.h"
 #include "samples.h"
 #include "thread.h"
 #include "waiters.h"
@@ -71,7 +72,8 @@ typedef struct {
     uint32_t clock_turn; /* whose CPU clock is read next, of those that have long not run */
 
     pthread_mutex_t lock; /* held by a pass, by a drain, and by nobody else */
-    pthread_cond_t wake, news;
+    pthread_cond_t news;
+    Nap nap;
     pthread_t runner;
     uint64_t runner_id; /* the system's number; 0: unknown */
     pid_t owner; /* the process that started the runner */
