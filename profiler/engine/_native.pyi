@@ -232,6 +232,9 @@ def set_await_types(
 def use_greenlets(getcurrent: Callable[[], object], /) -> None:
     """Transactions entered in greenlets are sampled where these wait."""
 
+def use_task_names(name_task: Callable[[Any], None], /) -> None:
+    """``name_task(span)`` is called for a transaction entered in a coroutine or greenlet."""
+
 def offset_of(holder: object, target: object, /) -> int:
     """Where in its fixed part ``holder`` points to ``target``; -1: nowhere."""
 

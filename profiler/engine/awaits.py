@@ -108,3 +108,24 @@ async def _coroutine() -> None:
 
 async def _agen() -> AsyncGenerator[None, None]:
     yield
+
+
+TASK_NAME = "task.name"
+"""The tag of a transaction that was entered in a task."""
+
+
+def name_task(span: Any) -> None:
+    """Tag a transaction with the name of the task that enters it (asyncio's or trio's)."""
+    asyncio: Any = sys.modules.get("asyncio")
+    loop = None if asyncio is None else asyncio._get_running_loop()
+    if loop is not None:
+        task = asyncio.current_task(loop)
+        if task is not None:
+            span.set_tag(TASK_NAME, task.get_name())
+        return
+    trio: Any = sys.modules.get("trio")
+    if trio is not None:
+        try:
+            span.set_tag(TASK_NAME, trio.lowlevel.current_task().name)
+        except RuntimeError:  # not in trio's loop
+            return

@@ -117,6 +117,7 @@ class NativeEngine:
         if not self._cpu_at_start_ns:
             self._cpu_at_start_ns = time.process_time_ns()
             _native.set_await_types(self._core, awaits.wraps(), None, 0, 0, None, 0)
+            _native.use_task_names(awaits.name_task)
         self._learn()
         self._core.start(interval_ns)
         if self._calls is not None:

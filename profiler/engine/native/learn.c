@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "helper.h"
+#include "spans.h"
 #include "strands.h"
 
 /* Of a sampler: ((type, offset) of wrappers..., (type, offset of its future, offset of a future's state),
@@ -35,6 +36,12 @@ static PyObject *set_await_types(PyObject *module, PyObject *args) {
 static PyObject *use_greenlets(PyObject *module, PyObject *getcurrent) {
     (void)module;
     strands_use_greenlets(getcurrent);
+    Py_RETURN_NONE;
+}
+
+static PyObject *use_task_names(PyObject *module, PyObject *name_task) {
+    SpanState *spans = PyModule_GetState(module);
+    Py_XSETREF(spans->name_task, Py_NewRef(name_task));
     Py_RETURN_NONE;
 }
 
@@ -74,6 +81,7 @@ static PyObject *offset_of_ints(PyObject *module, PyObject *args) {
 static PyMethodDef functions[] = {
     {"set_await_types", set_await_types, METH_VARARGS, "How one awaitable leads to the next."},
     {"use_greenlets", use_greenlets, METH_O, "Spans entered in greenlets are theirs."},
+    {"use_task_names", use_task_names, METH_O, "Who is told of transactions entered in tasks."},
     {"offset_of", offset_of, METH_VARARGS, "Where an object points to another; -1: nowhere."},
     {"offset_of_ints", offset_of_ints, METH_VARARGS, "Where objects hold numbers; -1: nowhere."},
     {NULL, NULL, 0, NULL},

@@ -149,6 +149,7 @@ int span_state_traverse(SpanState *st, visitproc visit, void *arg) {
     Py_VISIT(st->complain);
     Py_VISIT(st->entered);
     Py_VISIT(st->left);
+    Py_VISIT(st->name_task);
     Py_VISIT(st->decide);
     return 0;
 }
@@ -158,6 +159,7 @@ void span_state_clear(SpanState *st) {
     Py_CLEAR(st->log);
     Py_CLEAR(st->entered);
     Py_CLEAR(st->left);
+    Py_CLEAR(st->name_task);
     Py_CLEAR(st->decide);
 }
 

@@ -156,13 +156,22 @@ SpanObject *span_begin(SpanState *st, const SpanWish *wish) {
     return span;
 }
 
+static void tell(PyObject *function, PyObject *what) {
+    PyObject *done = PyObject_CallOneArg(function, what);
+    if (!done) clear_error();
+    Py_XDECREF(done);
+}
+
 /* Note in which task or greenlet a transaction goes on, and which of its spans is the innermost
  * there. It is noted before samples can name the span. */
-static void note_strand(SpanObject *span) {
+static void note_strand(SpanState *st, SpanObject *span) {
     if (span->id <= 0) return;
     if (!span->strand) {
         span->strand = span->parent ? span->parent->strand : strands_open(span->id, span->start_ns);
-        if (!span->parent) return;
+        if (!span->parent) {
+            if (span->strand && st->name_task) tell(st->name_task, (PyObject *)span);
+            return;
+        }
     }
     if (span->strand) strands_enter(span->strand, span->id);
 }
@@ -174,23 +183,17 @@ static void leave_strand(SpanObject *span, const SpanObject *active) {
 
 /* A span has become the active one of this thread. */
 static void span_entered(SpanState *st, SpanObject *span) {
-    if (!st->entered) return;
-    PyObject *done = PyObject_CallOneArg(st->entered, (PyObject *)span);
-    if (!done) clear_error();
-    Py_XDECREF(done);
+    if (st->entered) tell(st->entered, (PyObject *)span);
 }
 
 /* `span` is the active one no longer; now it is `active` (NULL: none). */
 static void span_left(SpanState *st, SpanObject *span, SpanObject *active) {
     if (active && active->strand == span->strand) leave_strand(span, active);
-    if (!st->left) return;
-    PyObject *done = PyObject_CallOneArg(st->left, active ? (PyObject *)active : Py_None);
-    if (!done) clear_error();
-    Py_XDECREF(done);
+    if (st->left) tell(st->left, active ? (PyObject *)active : Py_None);
 }
 
 PyObject *span_activate(SpanState *st, SpanObject *span) {
-    note_strand(span);
+    note_strand(st, span);
     PyObject *token = PyContextVar_Set(st->variable, (PyObject *)span);
     if (!token) {
         clear_error();

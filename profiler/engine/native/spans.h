@@ -13,6 +13,7 @@ typedef struct {
     SpanObject *nothing;    /* what is opened while nothing records */
     PyObject *wrap, *text, *tag, *complain, *empty, *error; /* functions; texts */
     PyObject *entered, *left; /* told of the active span of this thread; NULL: nobody asks */
+    PyObject *name_task;    /* told of a transaction entered in a task; NULL: nobody asks */
     PyObject *decide;       /* whether a transaction is recorded; NULL: `rate` says it */
     double rate;
     unsigned long long random;

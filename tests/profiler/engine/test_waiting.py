@@ -120,6 +120,21 @@ def test_the_chain_goes_on_through_tasks_generators_and_wrappers(tmp_path):
     assert seen(rows, State.AWAITING, "handler", "wait_for") > 80 * MS
 
 
+def test_the_name_of_the_task_is_kept(tmp_path):
+    async def handler():
+        with profiler.transaction("get", tags={"tier": "gold"}):
+            await fetch(0.01)
+
+    async def main():
+        await asyncio.create_task(handler(), name="worker-7")
+
+    recording = record(tmp_path, lambda: asyncio.run(main()))
+    assert {(tag.key, tag.value) for tag in recording.spans.tags} == {
+        ("tier", "gold"),
+        ("task.name", "worker-7"),
+    }
+
+
 def test_a_task_that_could_go_on_waits_for_its_loop(tmp_path):
     async def polite(answer):
         with profiler.transaction("polite"):
