@@ -15,7 +15,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum, IntFlag
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 EMPTY_STACK = 0
 """Stack id of the stack that has no frame."""
@@ -236,8 +236,7 @@ class Batch:
     samples: Samples
 
 
-@dataclass(frozen=True, slots=True)
-class SpanStart:
+class SpanStart(NamedTuple):
     """A transaction (``parent`` is NO_SPAN) or span that was opened.
 
     ``thread_ident`` is Python's identifier of the thread that opened it. A transaction has a
@@ -253,8 +252,7 @@ class SpanStart:
     start_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class SpanEnd:
+class SpanEnd(NamedTuple):
     """A span that was closed; ``status`` is ``ok``, ``error`` or what the caller set."""
 
     id: int

@@ -77,8 +77,9 @@ class SpanLog(SpanQueue):
         with self._drain_lock:
             events, self._again = self._again, SpanEvents()
             opened, closed, others, lost = self.take()
+            rows = self._rows
             for span in opened:
-                self._rows[span.id] = row = _start(span)
+                rows[span.id] = row = _start(span)
                 events.started.append(row)
             for event in others:
                 if type(event) is SpanTag:
@@ -87,7 +88,7 @@ class SpanLog(SpanQueue):
                     events.measurements.append(event)
             ended = []
             for span in closed:
-                start = self._rows.pop(span.id, None)
+                start = rows.pop(span.id, None)
                 if start is not None:
                     end = SpanEnd(start.id, span.end_ns, text_of(span.status or "ok"))
                     events.ended.append(end)

@@ -203,7 +203,7 @@ def test_what_outlives_an_unchosen_transaction_is_chosen_anew(record):
             pass
 
     context.run(later)
-    assert names(finish()) == ["yes 1", "yes 2", "in yes"]
+    assert names(finish()) == ["yes 1", "yes 2", "in yes", "yes 3"]
 
 
 def test_samples_of_unchosen_ones_stay_but_belong_to_none(record, engine):

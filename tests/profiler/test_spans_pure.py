@@ -16,7 +16,9 @@ sys.exit(pytest.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("module", ["test_spans.py", "test_choosing.py", "test_modes.py"])
+@pytest.mark.parametrize(
+    "module", ["test_spans.py", "test_choosing.py", "test_modes.py", "test_bounds.py"]
+)
 def test_without_the_c_core(module):
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_C, "-q", "-p", "no:cacheprovider", module],
