@@ -46,7 +46,8 @@ def report(name: str, path: Path, before: float, during: float) -> None:
     stats = recorded.stats
     print(
         f"{name:<6} RSS {before:.0f} MiB before, {during:.0f} MiB during; "
-        f"{started} spans recorded, {stats.dropped_spans} dropped, at most {stats.most_open_spans} open; "
+        f"{started} spans recorded, {stats.dropped_spans} dropped, "
+        f"at most {stats.most_open_spans} open; "
         f"file {size / 1e6:.2f} MB, {size / max(1, started):.1f} bytes a span; "
         f"recorder {stats.recorder_cpu_ns / 1e9:.2f} s of CPU"
     )
