@@ -7,7 +7,7 @@ something else.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flamespan.profiler import columns
@@ -57,6 +57,14 @@ class StringIds:
             known = self._ids[text] = len(self._ids)
             self._new.append(text)
         return known
+
+    def ids(self, texts: Sequence[str]) -> list[int]:
+        """The ids of many texts, which are mostly known."""
+        known = self._ids
+        try:
+            return [known[text] for text in texts]
+        except KeyError:
+            return [self.id(text) for text in texts]
 
     def pack_new(self) -> bytes:
         """Columns of the strings that were not packed yet (b"" if there are none)."""
@@ -108,22 +116,23 @@ def pack_samples(s: Samples) -> bytes:
 def pack_spans(e: SpanEvents, strings: StringIds) -> bytes:
     """Span events as columns; tables without rows are left out."""
     pack, deltas, text = columns.pack_unsigned, columns.pack_deltas, strings.id
+    texts = strings.ids
     parts = []
     if e.started:
         parts += [
             deltas(1, [s.id for s in e.started]),
             deltas(2, [s.parent for s in e.started]),
             pack(3, [s.thread_ident for s in e.started]),
-            pack(4, [text(s.name) for s in e.started]),
-            pack(5, [text(s.op) for s in e.started]),
-            pack(6, [text(s.description) for s in e.started]),
+            pack(4, texts([s.name for s in e.started])),
+            pack(5, texts([s.op for s in e.started])),
+            pack(6, texts([s.description for s in e.started])),
             deltas(7, [s.start_ns for s in e.started]),
         ]
     if e.ended:
         parts += [
             deltas(16, [s.id for s in e.ended]),
             deltas(17, [s.end_ns for s in e.ended]),
-            pack(18, [text(s.status) for s in e.ended]),
+            pack(18, texts([s.status for s in e.ended])),
         ]
     if e.tags:
         parts += [

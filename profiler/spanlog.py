@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from flamespan.profiler.choosing import Chooser
 from flamespan.profiler.engine.spancore import SpanQueue, reopen
 from flamespan.profiler.model import (
-    NO_SPAN,
     SpanEnd,
     SpanEvents,
     SpanMeasurement,
@@ -76,30 +75,24 @@ class SpanLog(SpanQueue):
         """
         with self._drain_lock:
             events, self._again = self._again, SpanEvents()
-            opened, closed, others, lost = self.take()
+            started, closed, others, lost = self.take(SpanStart, SpanEnd)
             rows = self._rows
-            for span in opened:
-                rows[span.id] = row = _start(span)
-                events.started.append(row)
+            rows.update((row.id, row) for row in started)
             for event in others:
                 if type(event) is SpanTag:
                     events.tags.append(event)
                 elif type(event) is SpanMeasurement:
                     events.measurements.append(event)
-            ended = []
-            for span in closed:
-                start = rows.pop(span.id, None)
-                if start is not None:
-                    end = SpanEnd(start.id, span.end_ns, text_of(span.status or "ok"))
-                    events.ended.append(end)
-                    if restart:
-                        ended.append((start, end))
-            for span_id in lost:
-                self._rows.pop(span_id, None)
             if restart:
-                self._again.started += [start for start, _ in ended]
-                self._again.ended += [end for _, end in ended]
-                self._again.started += self._rows.values()
+                self._again.started += [rows[end.id] for end in closed if end.id in rows]
+            closed = [end for end in closed if rows.pop(end.id, None) is not None]
+            for span_id in lost:
+                rows.pop(span_id, None)
+            if restart:
+                self._again.ended += closed
+                self._again.started += rows.values()
+            events.started += started
+            events.ended += closed
         return events
 
     def after_fork(self, active: Span | None) -> None:
@@ -114,21 +107,6 @@ class SpanLog(SpanQueue):
             active = active.parent
         for span in reversed(around):
             reopen(span)
-
-
-def _start(span: Span) -> SpanStart:
-    parent = NO_SPAN if span.parent is None else span.parent.id
-    # A span outside every transaction is one itself, and has to have a name.
-    name = span.name or ("" if parent else span.description or span.op)
-    return SpanStart(
-        span.id,
-        parent,
-        span.thread_ident,
-        name,
-        span.op,
-        span.description,
-        span.start_ns,
-    )
 
 
 def text_of(value: object) -> str:

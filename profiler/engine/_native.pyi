@@ -6,6 +6,7 @@ from types import CodeType, TracebackType
 from typing import Any, Self, TypeVar
 
 from flamespan.profiler.active import Span
+from flamespan.profiler.model import SpanEnd, SpanStart
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,8 +63,10 @@ class SpanQueue:
     def has_room(self) -> bool:
         """Whether another can be taken; else it is counted as dropped."""
 
-    def take(self) -> tuple[list[Span], list[Span], list[object], list[int]]:
-        """Spans opened, spans closed, other events, ids of spans that nobody can close."""
+    def take(
+        self, start: type[SpanStart], end: type[SpanEnd], /
+    ) -> tuple[list[SpanStart], list[SpanEnd], list[object], list[int]]:
+        """Rows of spans opened and closed, other events, ids of spans that nobody can close."""
 
     def forget(self) -> None:
         """Start afresh in a child of fork."""

@@ -13,6 +13,8 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, TypeVar
 
+from flamespan.profiler.model import NO_SPAN, SpanEnd, SpanStart
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_TEXT = 10_000
@@ -62,12 +64,19 @@ class SpanQueue:
         self.dropped += 1
         return False
 
-    def take(self) -> tuple[list[SpanCore], list[SpanCore], list[object], list[int]]:
-        """Spans opened, spans closed, other events, ids of spans that nobody can close."""
+    def take(
+        self, start: type[SpanStart], end: type[SpanEnd]
+    ) -> tuple[list[SpanStart], list[SpanEnd], list[object], list[int]]:
+        """Rows of spans opened and closed, other events, ids of spans that nobody can close."""
         # First the ends: what is closed must have been open before.
         closed, others, opened = (_taken(q) for q in (self._closed, self._others, self._opened))
         self._text = 0
-        return opened, closed, others, []
+        return (
+            [_start(start, span) for span in opened],
+            [end(span.id, span.end_ns, span.status or "ok") for span in closed],
+            others,
+            [],
+        )
 
     def wait_open(self) -> None:
         """Wait until a transaction is open, or ``interrupt`` is called."""
@@ -119,6 +128,21 @@ class SpanQueue:
 
 def _taken(queue: deque[Any]) -> list[Any]:
     return [queue.popleft() for _ in range(len(queue))]
+
+
+def _start(row: type[SpanStart], span: SpanCore) -> SpanStart:
+    parent = NO_SPAN if span.parent is None else span.parent.id
+    # A span outside every transaction is one itself, and has to have a name.
+    name = span.name or ("" if parent else span.description or span.op)
+    return row(
+        span.id,
+        parent,
+        span.thread_ident,
+        name,
+        span.op,
+        span.description,
+        span.start_ns,
+    )
 
 
 class SpanCore:
@@ -360,8 +384,7 @@ def finish(span: Any, error: BaseException | None) -> None:
     if span.log is None or span.end_ns:
         return
     span.end_ns = _now_ns()
-    if error is not None and not span.status:
-        span.status = "error"
+    span.status = _text(span.status or ("" if error is None else "error"))
     span.log.closed(span)
 
 

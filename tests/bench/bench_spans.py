@@ -94,9 +94,9 @@ def rounds_for(seconds: float) -> int:
     return max(1, round(2_000_000 * seconds / (time.perf_counter() - began)))
 
 
-def loop(count: int, rounds: int) -> float:
-    """Seconds that ``count`` spans with work in each take."""
-    began = time.perf_counter()
+def loop(count: int, rounds: int) -> tuple[float, float]:
+    """Seconds that ``count`` spans with work in each take, and CPU seconds of this thread."""
+    began, cpu_began = time.perf_counter(), time.thread_time()
     done = 0
     while done < count:
         with profiler.transaction("request", "http"):
@@ -104,7 +104,7 @@ def loop(count: int, rounds: int) -> float:
                 with profiler.span("db.query", "select 1"):
                     work(rounds)
         done += 10
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.thread_time() - cpu_began
 
 
 def many(count: int, seconds: float, mode: str) -> None:
@@ -116,14 +116,19 @@ def many(count: int, seconds: float, mode: str) -> None:
         before = rss_mib()
         running = profiler.start(folder, mode=mode)
         took = loop(count, rounds)
-        during = rss_mib()
+        resident = rss_mib()
         profiler.stop()
-        without = (without + loop(part, rounds)) / 2
+        after = loop(part, rounds)
         path = running.path
         assert path is not None
-        report("many", path, before, during)
-        ratio = (took / count) / (without / part)
-        print(f"       {count} spans in {took:.1f} s, {ratio:.3f} times as long as without")
+        report("many", path, before, resident)
+        share = 2 * part / count
+        times = zip(took, without, after, strict=True)
+        wall, cpu = (share * during / (first + last) for during, first, last in times)
+        print(
+            f"       {count} spans in {took[0]:.1f} s, {wall:.3f} times as long as without; "
+            f"CPU of the thread {cpu:.3f} times"
+        )
 
 
 def flood(seconds: float, mode: str) -> None:

@@ -1,4 +1,4 @@
-#include "spanqueue.h"
+#include "spantype.h"
 
 #include <stddef.h>
 #include <structmember.h>
@@ -89,14 +89,61 @@ static PyObject *has_room(SpanQueue *self, PyObject *unused) {
     return PyBool_FromLong(spanqueue_has_room(self));
 }
 
-static PyObject *take(SpanQueue *self, PyObject *unused) {
-    (void)unused;
+/* What is recorded of a span that was opened: model.SpanStart, as `type`. */
+static PyObject *start_row(PyTypeObject *type, const SpanObject *span) {
+    PyObject *row = type->tp_alloc(type, 7), *name = span->name;
+    if (!row) return NULL;
+    /* A span outside every transaction is one itself, and has to have a name. */
+    if (!span->parent && !PyUnicode_GET_LENGTH(name))
+        name = PyUnicode_GET_LENGTH(span->description) ? span->description : span->op;
+    PyTuple_SET_ITEM(row, 0, PyLong_FromLongLong(span->id));
+    PyTuple_SET_ITEM(row, 1, PyLong_FromLongLong(span->parent ? span->parent->id : 0));
+    PyTuple_SET_ITEM(row, 2, PyLong_FromUnsignedLongLong(span->thread_ident));
+    PyTuple_SET_ITEM(row, 3, Py_NewRef(name));
+    PyTuple_SET_ITEM(row, 4, Py_NewRef(span->op));
+    PyTuple_SET_ITEM(row, 5, Py_NewRef(span->description));
+    PyTuple_SET_ITEM(row, 6, PyLong_FromLongLong(span->start_ns));
+    return row;
+}
+
+/* Of one that was closed: model.SpanEnd. */
+static PyObject *end_row(PyTypeObject *type, const SpanObject *span) {
+    PyObject *row = type->tp_alloc(type, 3);
+    if (!row) return NULL;
+    bool said = span->status && PyUnicode_CheckExact(span->status) &&
+                PyUnicode_GET_LENGTH(span->status);
+    PyTuple_SET_ITEM(row, 0, PyLong_FromLongLong(span->id));
+    PyTuple_SET_ITEM(row, 1, PyLong_FromLongLong(span->end_ns));
+    PyTuple_SET_ITEM(row, 2, said ? Py_NewRef(span->status) : PyUnicode_InternFromString("ok"));
+    return row;
+}
+
+/* Replace the spans of a list by their rows. Steals the list, gives it back. */
+static PyObject *rows_of(PyObject *list, PyTypeObject *type,
+                         PyObject *(*row_of)(PyTypeObject *, const SpanObject *)) {
+    for (Py_ssize_t i = 0; list && i < PyList_GET_SIZE(list); i++) {
+        PyObject *row = row_of(type, (SpanObject *)PyList_GET_ITEM(list, i));
+        if (!row || PyErr_Occurred()) {
+            Py_XDECREF(row);
+            Py_CLEAR(list);
+        } else {
+            PyList_SetItem(list, i, row);
+        }
+    }
+    return list;
+}
+
+static PyObject *take(SpanQueue *self, PyObject *types) {
+    PyTypeObject *start, *end;
+    if (!PyArg_ParseTuple(types, "O!O!", &PyType_Type, &start, &PyType_Type, &end)) return NULL;
+    if (!PyType_IsSubtype(start, &PyTuple_Type) || !PyType_IsSubtype(end, &PyTuple_Type))
+        return PyErr_Format(PyExc_TypeError, "rows are tuples");
     self->text = 0;
     /* First the ends: making a list may run other code, and what is closed must be open before. */
-    PyObject *closed = pile_take(&self->closed);
+    PyObject *closed = rows_of(pile_take(&self->closed), end, end_row);
     PyObject *lost = closed ? pile_take(&self->lost) : NULL;
     PyObject *others = lost ? pile_take(&self->others) : NULL;
-    PyObject *opened = others ? pile_take(&self->opened) : NULL;
+    PyObject *opened = others ? rows_of(pile_take(&self->opened), start, start_row) : NULL;
     if (opened) return Py_BuildValue("(NNNN)", opened, closed, others, lost);
     Py_XDECREF(closed);
     Py_XDECREF(lost);
@@ -137,7 +184,7 @@ static PyObject *transactions(SpanQueue *self, void *unused) {
 static PyMethodDef methods[] = {
     {"put", (PyCFunction)put, METH_O, "Queue an event that is no span."},
     {"has_room", (PyCFunction)has_room, METH_NOARGS, "Whether another can be taken; else count it."},
-    {"take", (PyCFunction)take, METH_NOARGS, "Spans opened, spans closed, other events, ids lost."},
+    {"take", (PyCFunction)take, METH_VARARGS, "Rows of spans opened and closed, other events, ids lost."},
     {"forget", (PyCFunction)forget, METH_NOARGS, "Start afresh in a child of fork."},
     {"wait_open", (PyCFunction)wait_open, METH_NOARGS, "Wait until a transaction is open."},
     {"interrupt", (PyCFunction)interrupt, METH_NOARGS, "Make a wait return."},

@@ -231,8 +231,10 @@ void span_deactivate(SpanState *st, SpanObject *span, PyObject *token) {
 void span_finish(SpanState *st, SpanObject *span, PyObject *error) {
     if (!span->log || span->end_ns) return;
     span->end_ns = clock_now_ns();
-    bool said = !span->status || !PyUnicode_CheckExact(span->status) || PyUnicode_GET_LENGTH(span->status);
-    if (error != Py_None && !said) Py_XSETREF(span->status, Py_NewRef(st->error));
+    PyObject *status = span->status && span->status != Py_None ? span->status : st->empty;
+    status = as_text(st, status);
+    if (error != Py_None && !PyUnicode_GET_LENGTH(status)) Py_SETREF(status, Py_NewRef(st->error));
+    Py_XSETREF(span->status, status);
     if (span->parent) leave_strand(span, span->parent);
     else strands_close(span->strand);
     if (count_closed(span) && !span->log->ended) pile_add(&span->log->closed, (PyObject *)span);
