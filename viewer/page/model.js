@@ -40,6 +40,15 @@ export class Model {
     this.longest = longestByThread(this.rows);
     this.end = head.end_ns;
     this.views = new Map();
+    /** @type {{first: Int32Array, rows: Int32Array} | null} */ this.byTransaction = null;
+    /** @type {Map<number, import("./waits.js").Waits>} */ this.spanWaits = new Map();
+  }
+
+  /** All samples of one transaction, by thread and time. @param {number} transaction @returns {Int32Array} */
+  rowsOf(transaction) {
+    this.byTransaction ??= groupByTransaction(this.rows.span, this.spans.transaction);
+    const { first, rows } = this.byTransaction;
+    return rows.subarray(first[transaction], first[transaction + 1]);
   }
 
   /** @param {number} fn */
@@ -152,7 +161,23 @@ function weightOf(clock, wall, rows, row) {
 /** @param {number} state @param {"running"|"waiting"|"all"} states */
 export function counts(state, states) {
   if (states === "all") return true;
-  return (state === STATE.idle || state === STATE.awaiting || state === STATE.loopWait) === (states === "waiting");
+  return (state === STATE.idle || isSuspended(state)) === (states === "waiting");
+}
+
+/** Whether a sample is of a task that did not run: not what its loop's thread did. @param {number} state */
+export function isSuspended(state) {
+  return state === STATE.awaiting || state === STATE.loopWait;
+}
+
+/** @param {Int32Array} span of each row @param {Int32Array} transaction of each span */
+function groupByTransaction(span, transaction) {
+  const first = new Int32Array(transaction.length + 1);
+  for (let row = 0; row < span.length; row++) if (span[row] >= 0) first[transaction[span[row]] + 1]++;
+  for (let i = 0; i < transaction.length; i++) first[i + 1] += first[i];
+  const rows = new Int32Array(first[transaction.length]);
+  const next = first.slice();
+  for (let row = 0; row < span.length; row++) if (span[row] >= 0) rows[next[transaction[span[row]]]++] = row;
+  return { first, rows };
 }
 
 /**

@@ -2,7 +2,7 @@
 
 export const SYSTEM = "<system>";
 export const APPLICATION = "<application>";
-const STATES = { running: 1, idle: 3 };
+const STATES = { running: 1, idle: 3, awaiting: 5, loop_wait: 6 };
 
 /** @returns what columns.js gives for a file: {head, ints, doubles, bytes} */
 export function draw(threads, origin = {}, { transaction } = {}) {
