@@ -16,7 +16,7 @@ from helpers import giltruth
 MOST_OFF = 0.06
 
 
-@pytest.fixture(scope="module", params=["sort", "digits"])
+@pytest.fixture(scope="module", params=["sort", "multiply"])
 def recorded(request, tmp_path_factory):
     try:
         choose("native")

@@ -2,7 +2,7 @@
 
     python tests/bench/bench_gil_truth.py [--runs 5] [--seconds 5] [--rate 1000]
 
-Records tests/targets/gil_hog.py: one thread calls sorted() or str() of a large number, which
+Records tests/targets/gil_hog.py: one thread calls sorted() or multiplies large numbers, which
 holds the GIL, and measures these calls; two others want the GIL all the time and measure the time
 they did not run. Shares are of wall time. Where the truth is given as a range, the lower bound
 leaves out what a victim waited for a processor, which may have been before or after it had the
@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=1000.0)
     given = parser.parse_args()
     worst = 0.0
-    for call in ("sort", "digits"):
+    for call in ("sort", "multiply"):
         runs = measure(call, given.runs, given.seconds, given.rate)
         worst = max(worst, show(call, runs))
     said = "within" if worst <= MOST_OFF else "NOT within"

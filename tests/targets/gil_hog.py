@@ -1,6 +1,6 @@
 """A hog holds the GIL in long C calls while two victims want it; all tell the truth by the clock.
 
-Run as ``gil_hog.py FOLDER SECONDS CALL [RATE]``; CALL is ``sort`` or ``digits``. One line of JSON:
+Run as ``gil_hog.py FOLDER SECONDS CALL [RATE]``; CALL is ``sort`` or ``multiply``. A line of JSON:
 wall time of the whole, nanoseconds that the hog's calls took, and of each victim the wall and CPU
 time, and the time it could have run and had no processor (null where the system does not say).
 """
@@ -27,8 +27,9 @@ def sort(size: float) -> object:
     return partial(sorted, numbers)
 
 
-def digits(size: float) -> object:
-    return partial(str, 1 << int(size))
+def multiply(size: float) -> object:
+    number = (1 << int(size)) - 1
+    return partial(operator.mul, number, number)
 
 
 def calibrated(make: object) -> object:
@@ -96,8 +97,7 @@ def victim(work: object) -> None:
 
 
 def main(folder: str, seconds: str, call: str, rate: str = "1000") -> None:
-    sys.set_int_max_str_digits(0)
-    long_call = calibrated({"sort": sort, "digits": digits}[call])
+    long_call = calibrated({"sort": sort, "multiply": multiply}[call])
     threads = [threading.Thread(target=hog, args=(long_call,), name="hog")] + [
         threading.Thread(target=victim, args=(work,), name=work.__name__)
         for work in (small_a, small_b)
