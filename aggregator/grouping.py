@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from flamespan.aggregator.data import Origin, Rows, Spans
 from flamespan.aggregator.stacktree import Bools, Ids, Ints
@@ -150,7 +151,7 @@ def _by_function(profile: Profile, rows: Rows) -> Groups:
     shown = profile.shown
     leaf = shown.place[rows.stack]
     function = profile.tables.frame_function[shown.tree.key[leaf]]
-    seen, group = np.unique(np.where(leaf == 0, -1, function), return_inverse=True)
+    group, seen = pd.factorize(np.where(leaf == 0, -1, function))
     columns = _function_columns(profile, seen)
     names = ("function", "module", "file", "line")
     return Groups(columns, names, len(seen), rows, group.astype(np.int32))
@@ -171,9 +172,9 @@ def _function_columns(profile: Profile, functions: Ids) -> dict[str, Sequence[An
 
 def _by_thread(profile: Profile, rows: Rows) -> Groups:
     tables = profile.tables
-    seen, group = np.unique(rows.thread, return_inverse=True)
+    group, seen = pd.factorize(rows.thread)
     listed = [tables.threads[i] for i in seen]
-    columns = {
+    columns: Columns = {
         "thread": [row.name for row in listed],
         "pid": [tables.processes[row.process].header.pid for row in listed],
     }

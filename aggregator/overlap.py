@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from flamespan.aggregator.stacktree import Bools, Ids, Ints
 
@@ -85,7 +86,7 @@ def overlaps(many: Stretches, held: Stretches) -> tuple[Ints, Ints, Ints]:
     size = int(held.key.max(initial=-1)) + 2
     sums: dict[int, int] = {}
     for pair, ns in _pairs(many, held, size):
-        distinct, inverse = np.unique(pair, return_inverse=True)
+        inverse, distinct = pd.factorize(pair)  # hashing: np.unique would sort
         summed = np.zeros(len(distinct), np.int64)
         np.add.at(summed, inverse, ns)
         for place, part in zip(distinct.tolist(), summed.tolist(), strict=True):
