@@ -45,7 +45,11 @@ QUESTIONS: dict[str, Callable[[Profile, bool], pd.DataFrame]] = {
     "waiting-function": lambda profile, _: profile.waiting("function"),
     "waiting-thread": lambda profile, _: profile.waiting("thread"),
     "gil-holders": lambda profile, _: profile.gil_holders("function"),
-    "gil-holders-transaction": lambda profile, _: profile.gil_holders("transaction"),
+    "gil-holders-transaction": lambda profile, each: profile.gil_holders(
+        "transaction", instances=each
+    ),
+    "gil-holders-span": lambda profile, each: profile.gil_holders("span", instances=each),
+    "gil-holders-thread": lambda profile, _: profile.gil_holders("thread"),
     "gil-hogs": lambda profile, _: profile.gil_hogs("function"),
     "gil-hogs-thread": lambda profile, _: profile.gil_hogs("thread"),
     "gil-hogs-transaction": lambda profile, _: profile.gil_hogs("transaction"),

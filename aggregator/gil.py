@@ -35,22 +35,22 @@ HOGS_BY = ("function", "thread", "transaction")
 _INTERPRETER = re.compile(r" \(interpreter \d+\)$")
 
 
-def holders(profile: Profile, by: str = "function") -> pd.DataFrame:
+def holders(profile: Profile, by: str = "function", *, instances: bool = False) -> pd.DataFrame:
     """Who waited for the GIL, and which functions held it in that time.
 
     ``by`` says whose waiting: function (the leaf, as shown), transaction, span, thread;
-    UsageError else. One row per waiter and holder, the longest waiters first. Columns: who waits
-    (as in ``waiting.waiting``), holder (a function, or ``NONE_SEEN``), holder_module,
-    holder_file, holder_line, wait_ns, share. A waiter's wait_ns add up to its gil_wait_ns there,
-    exactly; share is of that. Holders are looked for in the whole recording, whatever of it is
-    in view.
+    UsageError else; ``instances`` keeps every transaction and span apart. One row per waiter and
+    holder, the longest waiters first. Columns: who waits (as in ``waiting.waiting``), holder (a
+    function, or ``NONE_SEEN``), holder_module, holder_file, holder_line, wait_ns, share. A
+    waiter's wait_ns add up to its gil_wait_ns there, exactly; share is of that. Holders are
+    looked for in the whole recording, whatever of it is in view.
     """
-    groups = grouped(profile, profile.rows, by)
+    groups = grouped(profile, profile.rows, by, instances=instances)
     waits = groups.rows.state == State.GIL_WAIT
     waiting = _stretches(profile, take(groups.rows, np.flatnonzero(waits)), groups.group[waits])
     held, described = _held(profile, "function")
     who, holder, wait = overlaps(waiting, held)
-    left = [name for name in groups.columns if name not in ("count", "duration_ns")]
+    left = [name for name in groups.columns if name not in ("count", "start_ns", "duration_ns")]
     named = [(name, "_".join(["holder", name]).removesuffix("_function")) for name in described]
     table = pd.DataFrame(
         {name: _at(groups.columns[name], who) for name in left}
@@ -59,8 +59,9 @@ def holders(profile: Profile, by: str = "function") -> pd.DataFrame:
     whole = groups.sums(waits, groups.rows.wall_ns)[who]
     table["wait_ns"], table["share"] = wait, wait / np.maximum(whole, 1)
     table["of"], table["least"] = -whole, -wait
-    order = ["of", *groups.names, "least", *(to for _, to in named)]
-    return table.sort_values(order, ignore_index=True).drop(columns=["of", "least"])
+    table["who"] = who
+    order = ["of", *groups.names, "who", "least", *(to for _, to in named)]
+    return table.sort_values(order, ignore_index=True).drop(columns=["of", "who", "least"])
 
 
 def hogs(profile: Profile, by: str = "function") -> pd.DataFrame:

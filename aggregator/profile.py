@@ -296,9 +296,9 @@ class Profile:
         """What wall time was spent on, waits told apart; see ``waiting.waiting``."""
         return waiting.waiting(self, by, instances=instances)
 
-    def gil_holders(self, by: str = "function") -> pd.DataFrame:
+    def gil_holders(self, by: str = "function", *, instances: bool = False) -> pd.DataFrame:
         """Who waited for the GIL and which functions had it then; see ``gil.holders``."""
-        return gil.holders(self, by)
+        return gil.holders(self, by, instances=instances)
 
     def gil_hogs(self, by: str = "function") -> pd.DataFrame:
         """Who held the GIL while others waited, and how long; see ``gil.hogs``."""

@@ -91,6 +91,8 @@ def test_every_table_in_every_format(run, recording, by, frame):
         ("waiting-thread", waits.tasks, lambda p: p.waiting("thread")),
         ("gil-holders", waits.gil, lambda p: p.gil_holders()),
         ("gil-holders-transaction", waits.gil, lambda p: p.gil_holders("transaction")),
+        ("gil-holders-span", waits.gil, lambda p: p.gil_holders("span")),
+        ("gil-holders-thread", waits.gil, lambda p: p.gil_holders("thread")),
         ("gil-hogs", waits.gil, lambda p: p.gil_hogs()),
         ("gil-hogs-thread", waits.gil, lambda p: p.gil_hogs("thread")),
         ("gil-hogs-transaction", waits.gil, lambda p: p.gil_hogs("transaction")),
@@ -106,6 +108,8 @@ def test_who_waits_and_for_whom(run, tmp_path):
     text = run("report", path, "--by", "gil-holders", "--transaction", "GET /victim")
     assert "who held it" in text
     assert "<no holder seen>" in text
+    each = run("report", path, "--by", "gil-holders-transaction", "--instances")
+    assert each.splitlines()[3].split()[:2] == ["#", "transaction"]
     path = str(waits.tasks().write(tmp_path / "tasks.fspan"))
     text = run("report", path, "--by", "waiting", "--instances")
     assert "waits for loop" in text

@@ -63,6 +63,18 @@ def test_holders_are_found_outside_of_the_view(profile):
     }
 
 
+def test_a_span_waits_from_its_start_on(profile):
+    for each in (False, True):
+        table = profile.gil_holders("span", instances=each)
+        assert pairs(table, "op") == {
+            ("template", NONE_SEEN): 10 * MS,
+            ("template", "victim_b"): 10 * MS,
+        }
+    assert table["id"].tolist() == [2, 2]
+    (row,) = profile.waiting("span").to_dict("records")
+    assert row["gil_wait_ns"] == 20 * MS
+
+
 def test_hogs(profile):
     table = profile.gil_hogs()
     rows = zip(table["function"], table["held_ns"], table["wait_ns"], strict=True)

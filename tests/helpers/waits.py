@@ -54,15 +54,17 @@ def tasks() -> Drawing:
 
 
 def gil() -> Drawing:
-    """A hog, a victim in a transaction and a victim outside; a pass each 10 ms, 60 ms in all.
+    """A hog, a victim in a transaction and one outside; a pass each 10 ms, 60 ms in all.
 
     hog holds the GIL for 40 ms, in which both wait; for the 10 ms after that nobody is seen with
-    it, then victim_b has it. victim_a's rows are merged into one of 60 ms.
+    it, then victim_b has it. victim_a's rows are merged into one of 60 ms, in the span that is open
+    at its end: GET /victim from 20 ms on, template in it from 40 ms on.
     """
     drawing = Drawing({"sorted": "system"}, tick_ns=1)
     for index, name in enumerate(["hog", "victim-a", "victim-b"]):
         drawing.thread(index, name)
     open_span(drawing, 1, 0, 20, 60, "GET /victim")
+    open_span(drawing, 2, 1, 40, 60, "template")
     hog = Seen(0, "work;sort_all;sorted", cpu=10 * MS, holds=True)
     for number in range(6):
         b = Seen(2, "work;victim_b", "gil_wait")
@@ -71,6 +73,6 @@ def gil() -> Drawing:
         first = hog if number < 4 else Seen(0, "work;rest", "idle")
         seen = [first, b]
         if number == 5:
-            seen.append(Seen(1, "work;victim_a", "gil_wait", 1, 60 * MS))
+            seen.append(Seen(1, "work;victim_a", "gil_wait", 2, 60 * MS))
         drawing.add_rows(10 * MS, seen)
     return drawing
