@@ -43,3 +43,20 @@ def test_sums_are_exact_and_nearly_all_waiting_has_a_holder(recorded):
     for name in giltruth.VICTIMS:
         mine = holders[holders["function"] == name]
         assert mine["wait_ns"].sum() == waited[name]
+
+
+def test_a_transaction_waits_for_what_runs_outside_of_it(recorded):
+    profile, _ = recorded
+    whole = profile.waiting().set_index("transaction")
+    busy = profile.unobserved_ns
+    for name in giltruth.VICTIMS:
+        view = profile.transaction(f"serve {name}")
+        table = view.gil_holders("transaction").set_index("holder")
+        (spent,) = view.waiting().to_dict("records")
+        assert table["wait_ns"].sum() == spent["gil_wait_ns"]
+        assert spent["recorded_ns"] == view.all_states().total_ns
+        assert spent["recorded_ns"] == whole.loc[f"serve {name}", "recorded_ns"]
+        # What came after the last pass is charged to nobody.
+        assert 0.9 * spent["duration_ns"] - busy < spent["recorded_ns"] <= spent["duration_ns"]
+        inside = profile.gil_holders().query("function == @name and holder == 'hold'")
+        assert table.loc["hold", "wait_ns"] >= 0.9 * inside["wait_ns"].sum() > 0

@@ -1,5 +1,7 @@
 """A hog holds the GIL in long C calls while two victims want it; all tell the truth by the clock.
 
+Each victim works in a transaction, the hog in none.
+
 Run as ``gil_hog.py FOLDER SECONDS CALL [RATE]``; CALL is ``sort`` or ``multiply``. A line of JSON:
 wall time of the whole, nanoseconds that the hog's calls took, and of each victim the wall and CPU
 time, and the time it could have run and had no processor (null where the system does not say).
@@ -87,8 +89,9 @@ def without_processor_ns() -> int | None:
 def victim(work: object) -> None:
     begin.wait()
     before = time.monotonic_ns(), time.thread_time_ns(), without_processor_ns()
-    while not stop.is_set():
-        work(50_000)
+    with profiler.transaction(f"serve {work.__name__}"):
+        while not stop.is_set():
+            work(50_000)
     after = time.monotonic_ns(), time.thread_time_ns(), without_processor_ns()
     wall, cpu, without = (
         None if first is None else last - first for first, last in zip(before, after, strict=True)
