@@ -73,6 +73,21 @@ def test_every_bar_has_the_numbers_of_the_data_frame(pages, scene):
             assert widths == pytest.approx([ns / whole for ns in parts.values()], abs=1e-5)
 
 
+def test_who_held_the_gil_is_named_even_from_outside_of_the_view(pages, tmp_path):
+    profile, _ = pages["gil"]
+    view = profile.transaction("GET /victim")
+    table = view.gil_holders("transaction", instances=True)
+    path = tmp_path / "one.html"
+    path.write_text(render_html(view), encoding="utf-8")
+    with page_of(path.as_uri()) as page:
+        ready(page)
+        shown = page.eval_on_selector_all(
+            "#details .holders li", "items => items.map(i => [i.dataset.holder, +i.dataset.ns])"
+        )
+        assert shown == table[["holder", "wait_ns"]].to_numpy().tolist()
+        assert shown[0] == ["sorted", 20 * waits.MS]
+
+
 def test_parts_are_told_by_words_and_patterns_too(pages):
     _, address = pages["tasks"]
     with page_of(address) as page:

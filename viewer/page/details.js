@@ -5,6 +5,8 @@ import { byId, byteSize, dateTime, duration, element, grouped, percent, plural }
 import { opColor } from "./palette.js";
 import { recordedTime, WAIT_PARTS, waitsOf } from "./waits.js";
 
+const MOST_HOLDERS = 6;
+
 /** @typedef {[string, string | null | undefined] | [string, string, string]} Fact a name, a value, perhaps "warn" */
 
 /**
@@ -132,7 +134,27 @@ function waitSection(model, span, title) {
       element("span", { class: "op-time", text: `${duration(waits[name])} · ${percent(waits[name] / whole)}` }),
     ]));
   const list = element("ul", { class: "waits" }, legend);
-  return element("section", { class: "waiting", "data-span": span }, [element("h3", { text: title }), bar, list]);
+  const children = [element("h3", { text: title }), bar, list, holderList(model, span, waits.gil_wait_ns)];
+  return element("section", { class: "waiting", "data-span": span }, children);
+}
+
+/**
+ * Who held the GIL while the span waited for it, the longest waits first.
+ * @param {import("./model.js").Model} model @param {number} span @param {number} whole
+ */
+function holderList(model, span, whole) {
+  const { gil, spans } = model;
+  /** @type {number[]} */ const found = [];
+  for (let i = 0; i < gil.span.length; i++) if (gil.span[i] === span) found.push(i);
+  if (!found.length) return null;
+  const items = found.slice(0, MOST_HOLDERS).map((i) =>
+    element("li", { "data-holder": spans.strings[gil.holder[i]], "data-ns": gil.wait[i], title: spans.strings[gil.place[i]] }, [
+      element("span", { class: "op-name", text: spans.strings[gil.holder[i]] }),
+      element("span", { class: "op-time", text: `${duration(gil.wait[i])} · ${percent(gil.wait[i] / whole)}` }),
+    ]));
+  const rest = found.length - items.length;
+  if (rest > 0) items.push(element("li", { class: "op-time", text: `and ${grouped(rest)} more` }));
+  return element("div", { class: "holders" }, [element("h4", { text: "the GIL was held by" }), element("ul", {}, items)]);
 }
 
 /**

@@ -36,6 +36,7 @@ export class Model {
     const frameFunction = data.ints("frame_function");
     this.stackFunction = this.stackFrame.map((frame) => frameFunction[frame]);
     this.spans = readSpans(data);
+    this.gil = readGil(data);
     this.rows = readRows(data);
     this.longest = longestByThread(this.rows);
     this.end = head.end_ns;
@@ -245,6 +246,7 @@ function readSpans(data) {
   const texts = (name) => Array.from(data.ints(name), (id) => strings[id]);
   const start = data.doubles("span_start_ns");
   return {
+    strings: /** @type {string[]} */ (strings),
     count: start.length,
     start,
     end: data.doubles("span_end_ns"),
@@ -262,5 +264,18 @@ function readSpans(data) {
     status: texts("span_status"),
     tags: /** @type {Record<string, Record<string, string>>} */ (tags),
     measurements: /** @type {Record<string, Record<string, [number, string]>>} */ (measurements),
+  };
+}
+
+/**
+ * Who held the GIL while spans waited for it; holder and place are numbers of texts.
+ * @param {import("./columns.js").PageData} data
+ */
+function readGil(data) {
+  return {
+    span: data.ints("gil_span"),
+    holder: data.ints("gil_holder"),
+    place: data.ints("gil_place"),
+    wait: data.doubles("gil_wait_ns"),
   };
 }
