@@ -40,6 +40,19 @@ QUESTIONS: dict[str, Callable[[Profile, bool], pd.DataFrame]] = {
     "span": lambda profile, each: profile.spans(instances=each),
     "gap": lambda profile, _: profile.gaps(),
     "op": lambda profile, _: profile.op_breakdown(),
+    "waiting": lambda profile, each: profile.waiting("transaction", instances=each),
+    "waiting-span": lambda profile, each: profile.waiting("span", instances=each),
+    "waiting-function": lambda profile, _: profile.waiting("function"),
+    "waiting-thread": lambda profile, _: profile.waiting("thread"),
+    "gil-holders": lambda profile, _: profile.gil_holders("function"),
+    "gil-holders-transaction": lambda profile, each: profile.gil_holders(
+        "transaction", instances=each
+    ),
+    "gil-holders-span": lambda profile, each: profile.gil_holders("span", instances=each),
+    "gil-holders-thread": lambda profile, _: profile.gil_holders("thread"),
+    "gil-hogs": lambda profile, _: profile.gil_hogs("function"),
+    "gil-hogs-thread": lambda profile, _: profile.gil_hogs("thread"),
+    "gil-hogs-transaction": lambda profile, _: profile.gil_hogs("transaction"),
 }
 """What ``report --by`` can be; the second argument asks for each transaction or span."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree
-from flamespan.profiler.model import End, Header, Loss, Stats
+from flamespan.profiler.model import End, Header, Loss, State, Stats
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -54,6 +54,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.stack)
+
+    @property
+    def suspended(self) -> Bools:
+        """Rows of tasks that did not run: not what their loop's thread did, and they overlap."""
+        return np.isin(self.state, np.array([State.AWAITING, State.LOOP_WAIT], np.uint8))
 
     def pick(self, mask: Bools) -> Rows:
         """The rows where ``mask`` holds."""

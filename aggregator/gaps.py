@@ -35,8 +35,9 @@ def gaps(profile: Profile, *, min_ns: int, min_share: float) -> pd.DataFrame:
     children, after the last. Reported where longer than ``min_ns`` and than ``min_share`` of
     the transaction. Columns: transaction (name), row (of the uncovered span in
     ``Tables.spans``), start_ns, end_ns, duration_ns (unix time), then the application function
-    with the most self time (waiting included) in samples directly in that span: function,
-    module, file, line, function_ns, and the number of samples in the gap. No sample: "" and 0.
+    with the most self time in samples directly in that span: function, module, file, line,
+    function_ns, and the number of samples that reach into the gap. Waiting is included, so where
+    nothing ran that is where a thread was blocked or what a task awaited. No sample: "" and 0.
     """
     spans = profile.tables.spans
     found = [
@@ -104,14 +105,17 @@ class _Filler:
         first, last = np.searchsorted(self._span, [row, row + 1])
         rows = self._rows
         picked = self._order[first:last]
-        picked = picked[(rows.time_ns[picked] > start) & (rows.time_ns[picked] <= end)]
+        # One row may stand for a long wait, that began before the gap and ends after it.
+        until = np.minimum(rows.time_ns[picked], end)
+        inside = until - np.maximum(rows.time_ns[picked] - rows.wall_ns[picked], start)
+        picked, inside = picked[inside > 0], inside[inside > 0]
         if not len(picked):
             return "", "", "", 0, 0, 0
         tables = self._tables
         leaf = self._shown.tree.key[self._shown.place[rows.stack[picked]]]
         function = tables.frame_function[leaf]
         weights = np.zeros(len(tables.function_name), np.int64)
-        np.add.at(weights, function, np.minimum(rows.wall_ns[picked], rows.time_ns[picked] - start))
+        np.add.at(weights, function, inside)
         best = int(np.argmax(weights))
         return (
             tables.function_name[best],

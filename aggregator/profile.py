@@ -11,11 +11,13 @@ import numpy as np
 from flamespan.aggregator import (
     calltree,
     gaps,
+    gil,
     quality,
     select,
     spantables,
     tables,
     transform,
+    waiting,
 )
 from flamespan.aggregator.data import Origin, Process, Rows, Tables
 from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree
@@ -52,13 +54,14 @@ class Profile:
     this order whatever the order of the calls: ``counted`` are the stacks of one side, that a
     function's total is counted on; ``shown`` the same with recursion collapsed, that trees and
     self times use. So collapsing recursion never changes a total. ``span_mask`` says which
-    spans are in view.
+    spans are in view. ``recorded`` are all rows: whoever held the GIL need not be in view.
     """
 
     tables: Tables
     rows: Rows
     base: Stacks
     span_mask: Bools
+    recorded: Rows
     weight_clock: str = "wall"
     chosen_states: frozenset[State] | None = None
     side: str | None = None
@@ -68,7 +71,7 @@ class Profile:
     def of(cls, tables: Tables, rows: Rows) -> Profile:
         """The profile of everything in ``tables`` and ``rows``."""
         stacks = Stacks(tables.tree, np.arange(len(tables.tree), dtype=np.int32))
-        return cls(tables, rows, stacks, np.ones(len(tables.spans), bool))
+        return cls(tables, rows, stacks, np.ones(len(tables.spans), bool), rows)
 
     # --- what is in it -------------------------------------------------------------------
 
@@ -79,7 +82,7 @@ class Profile:
 
     @cached_property
     def selected(self) -> Rows:
-        """Rows in the chosen states: by default all but idle and awaiting (wall clock)."""
+        """Rows in the chosen states: by default all but those that wait outside the GIL's queue."""
         return self.rows.pick(self._in_states)
 
     @cached_property
@@ -212,8 +215,8 @@ class Profile:
     def clock(self, name: str) -> Profile:
         """Weigh by ``wall`` time, ``cpu`` time or ``wait`` (wall minus CPU).
 
-        The wall clock leaves out idle and awaiting threads unless ``states`` says otherwise;
-        the other two take every state.
+        The wall clock leaves out idle threads and tasks that await or wait for their loop,
+        unless ``states`` says otherwise; the other two take every state.
         """
         if name not in CLOCKS:
             raise UsageError(f"no clock {name!r}; there are {', '.join(CLOCKS)}")
@@ -288,6 +291,18 @@ class Profile:
     def gaps(self, min_ns: int = 100_000_000, min_share: float = 0.01) -> pd.DataFrame:
         """Stretches that no span covers and who filled them; see ``gaps.gaps``."""
         return gaps.gaps(self, min_ns=min_ns, min_share=min_share)
+
+    def waiting(self, by: str = "transaction", *, instances: bool = False) -> pd.DataFrame:
+        """What wall time was spent on, waits told apart; see ``waiting.waiting``."""
+        return waiting.waiting(self, by, instances=instances)
+
+    def gil_holders(self, by: str = "function", *, instances: bool = False) -> pd.DataFrame:
+        """Who waited for the GIL and which functions had it then; see ``gil.holders``."""
+        return gil.holders(self, by, instances=instances)
+
+    def gil_hogs(self, by: str = "function") -> pd.DataFrame:
+        """Who held the GIL while others waited, and how long; see ``gil.hogs``."""
+        return gil.hogs(self, by)
 
     def op_breakdown(self) -> pd.DataFrame:
         """Exclusive time per span op; see ``spantables.op_breakdown``."""

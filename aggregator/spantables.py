@@ -28,7 +28,8 @@ def transactions(profile: Profile, *, instances: bool = False) -> pd.DataFrame:
     duration_ns, wall_ns, cpu_ns, waiting_ns, samples, spans.
 
     wall_ns and cpu_ns sum the samples in the profile's chosen states, waiting_ns is the wall
-    time of those idle or awaiting; several threads of one transaction add up.
+    time of those idle, awaiting or waiting for their loop (``waiting.waiting`` tells them
+    apart); several threads of one transaction add up.
     """
     spans = profile.tables.spans
     rows = np.flatnonzero(spans.is_transaction & profile.span_mask)
@@ -154,11 +155,10 @@ def _sweep(spans: Spans, family: Ids, exclusive: Ints) -> None:
 def _sampled(profile: Profile, key: Ids) -> dict[str, Ints]:
     """Clock sums of samples per ``key[span row]``, each sample cut to its transaction's start."""
     every = profile.tables.spans
-    waiting = np.array([State.IDLE, State.AWAITING], np.uint8)
     inside = profile.rows.pick(profile.rows.span >= 0)
     inside = inside.since(every.start_ns[every.transaction[inside.span]])
     chosen = inside.pick(np.isin(inside.state, np.unique(profile.selected.state)))
-    idle = inside.pick(np.isin(inside.state, waiting))
+    idle = inside.pick(inside.suspended | (inside.state == State.IDLE))
     size = len(every)
 
     def total(rows: Rows, values: Ints) -> Ints:

@@ -121,13 +121,16 @@ def _table(
 def threads(profile: Profile) -> pd.DataFrame:
     """One row per thread with samples in view, whatever its state, busiest first.
 
-    Columns: thread, pid, is_main, samples, wall_ns (all states), cpu_ns, and the wall time in
-    each state: running_ns, gil_wait_ns, idle_ns, gc_ns, awaiting_ns, loop_wait_ns, unknown_ns.
+    Columns: thread, pid, is_main, samples, wall_ns, cpu_ns, and the wall time in each state:
+    running_ns, gil_wait_ns, idle_ns, gc_ns, awaiting_ns, loop_wait_ns, unknown_ns. wall_ns is all
+    of these but awaiting_ns and loop_wait_ns: those are of suspended tasks whose loop the thread
+    runs, any number of them at a time (task-seconds), not what the thread did.
     """
     rows, tables = profile.rows, profile.tables
     size = len(tables.threads)
     by_state = np.zeros((size, len(State)), np.int64)
     np.add.at(by_state, (rows.thread, np.minimum(rows.state, len(State) - 1)), rows.wall_ns)
+    suspended = [State.AWAITING, State.LOOP_WAIT]
     cpu = np.zeros(size, np.int64)
     np.add.at(cpu, rows.thread, rows.cpu_ns)
     samples = np.bincount(rows.thread, minlength=size)
@@ -139,7 +142,7 @@ def threads(profile: Profile) -> pd.DataFrame:
             "pid": [tables.processes[row.process].header.pid for row in listed],
             "is_main": np.array([row.is_main for row in listed], bool),
             "samples": samples[seen],
-            "wall_ns": by_state[seen].sum(axis=1),
+            "wall_ns": by_state[seen].sum(axis=1) - by_state[seen][:, suspended].sum(axis=1),
             "cpu_ns": cpu[seen],
         }
         | {f"{state.name.lower()}_ns": by_state[seen, state] for state in State}

@@ -2,7 +2,9 @@
 
 Stack 0 is "nothing in view" (idle, another transaction, before the thread began). By the wall
 clock all threads share one time axis; by another clock samples follow one another without gaps.
-Weights are never changed, so what is not stack 0 adds up to the profile's total exactly.
+Weights are never changed, so what is not stack 0 adds up to the profile's total exactly, but for
+tasks that await or wait for their loop: many of them do so at once in one thread, and none of it
+is what the thread did. They are left out, and ``Timelines`` says how much that was.
 """
 
 from __future__ import annotations
@@ -47,11 +49,13 @@ class Timelines:
     """All threads with weight in view. ``tree`` holds the stacks; its keys are functions.
 
     ``bare`` is the stack (a child of 0) of samples without any frame; its key means nothing.
+    ``suspended_ns`` is the time of tasks that did not run, which no thread has.
     """
 
     tree: StackTree
     bare: int
     threads: list[ThreadTimeline]
+    suspended_ns: int = 0
 
     def path(self, stack: int) -> list[int]:
         """Functions of ``stack``, root first; -1 stands for ``NO_STACK``."""
@@ -67,9 +71,11 @@ def timelines(profile: Profile) -> Timelines:
     bare = len(tree)
     stacks[stacks == NOTHING] = bare
     tree = StackTree(np.r_[tree.parent, 0].astype(np.int32), np.r_[tree.key, 0].astype(np.int32))
-    seen = np.flatnonzero(weights > 0)
+    suspended = rows.suspended
+    suspended_ns = int(weights[suspended].sum())
+    seen = np.flatnonzero((weights > 0) & ~suspended)
     if not len(seen):
-        return Timelines(tree, bare, [])
+        return Timelines(tree, bare, [], suspended_ns)
     order = seen[np.lexsort((rows.time_ns[seen], rows.thread[seen]))]
     starts = rows.time_ns - weights
     origin = int(starts[seen].min())
@@ -81,7 +87,7 @@ def timelines(profile: Profile) -> Timelines:
             lasting = _padded(*lasting, starts[part] - origin, end)
         thread = int(rows.thread[part[0]])
         threads.append(ThreadTimeline(thread, thread_name(profile, thread), *_merged(*lasting)))
-    return Timelines(tree, bare, threads)
+    return Timelines(tree, bare, threads, suspended_ns)
 
 
 def _padded(stacks: Ids, weights: Ints, starts: Ints, end: int) -> tuple[Ids, Ints]:

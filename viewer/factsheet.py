@@ -46,7 +46,10 @@ def _view_facts(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "time", f"{words.duration(facts['total_ns'])} of {facts['clock']} time, threads summed"
     yield "from start to end", words.duration(facts["duration_ns"])
     if facts["excluded_ns"]:
-        yield "left out", f"{words.duration(facts['excluded_ns'])} in other states (idle, awaiting)"
+        yield (
+            "left out",
+            f"{words.duration(facts['excluded_ns'])} in other states (idle, suspended tasks)",
+        )
     if facts["unobserved_ns"]:
         yield (
             "unobserved",

@@ -22,6 +22,7 @@ MODULES = (
     "layers",
     "axis",
     "format",
+    "waits",
     "palette",
     "state",
     "surface",

@@ -24,6 +24,9 @@ and the columns are
                                                                    when the one before it ended
     span_start_ns, _end_ns, _exclusive_ns, _in_view, _id, _parent, _transaction, _thread,
     _process, _open, _name, _op, _description, _status             texts: index in spans.strings
+    gil_span, gil_holder, gil_place, gil_wait_ns                   who held the GIL while a span
+                                                                   waited for it, the longest
+                                                                   waits first (texts, too)
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from flamespan.aggregator.quality import process_info
 from flamespan.aggregator.spantables import exclusive_ns
@@ -209,6 +213,7 @@ def _span_part(profile: Profile, origin: int) -> tuple[dict[str, Any], dict[str,
     texts = {
         name: strings.ids(getattr(spans, name)) for name in ("name", "op", "description", "status")
     }
+    gil = _gil(profile, strings)
     columns: dict[str, npt.ArrayLike] = {
         "start_ns": spans.start_ns - origin,
         "end_ns": spans.end_ns - origin,
@@ -223,7 +228,23 @@ def _span_part(profile: Profile, origin: int) -> tuple[dict[str, Any], dict[str,
         "tags": {row: tags for row, tags in enumerate(spans.tags) if tags},
         "measurements": {row: found for row, found in enumerate(spans.measurements) if found},
     }
-    return head, {f"span_{name}": values for name, values in columns.items()}
+    return head, {f"span_{name}": values for name, values in columns.items()} | gil
+
+
+def _gil(profile: Profile, strings: _Strings) -> dict[str, npt.ArrayLike]:
+    """Who held the GIL, for each transaction and span.
+
+    Found here and not in the page, since whoever held it need not be in view.
+    """
+    tables = [profile.gil_holders(by, instances=True) for by in ("transaction", "span")]
+    told = pd.concat(tables, ignore_index=True)
+    places = zip(told["holder_file"], told["holder_line"], strict=True)
+    return {
+        "gil_span": told["row"],
+        "gil_holder": strings.ids(told["holder"].tolist()),
+        "gil_place": strings.ids([f"{file}:{line}" if file else "" for file, line in places]),
+        "gil_wait_ns": told["wait_ns"],
+    }
 
 
 def _gaps(profile: Profile, origin: int) -> list[dict[str, Any]]:

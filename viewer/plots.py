@@ -128,7 +128,8 @@ def _timed(profile: Profile, thread: int | None) -> tuple[Boxes, str, int]:
     lines = timelines(profile)
     wanted = [line for line in lines.threads if thread is None or line.thread == thread]
     if not wanted:
-        raise UsageError("no time line to draw: no thread has samples in this view")
+        tasks = " (suspended tasks overlap: they have none)" if lines.suspended_ns else ""
+        raise UsageError(f"no time line to draw: no thread has samples in this view{tasks}")
     busiest = max(wanted, key=lambda line: line.busy_ns)
     busy = words.duration(busiest.busy_ns)
     title = (

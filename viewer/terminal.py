@@ -52,6 +52,17 @@ _STATES = (
     "loop_wait_ns",
     "unknown_ns",
 )
+_WAITING = (
+    "recorded_ns",
+    "on_cpu_ns",
+    "other_ns",
+    "gil_wait_ns",
+    "blocked_ns",
+    "awaiting_ns",
+    "loop_wait_ns",
+)
+_HOLDER = ("holder", "holder_place", "wait_ns", "share")
+_HOG = ("wait_ns", "share", "held_ns")
 
 COLUMNS: dict[tuple[str, bool], tuple[str, ...]] = {
     ("function", False): (*_COMMON, "origin", "function", "place"),
@@ -72,10 +83,30 @@ COLUMNS: dict[tuple[str, bool], tuple[str, ...]] = {
         *("duration_ns", "start_ns", "transaction", "samples", "function_ns", "function", "place"),
     ),
     ("op", False): ("share", "exclusive_ns", "spans", "op"),
+    ("waiting", False): ("transaction", "op", "count", *_WAITING),
+    ("waiting", True): ("id", "transaction", "start_ns", "duration_ns", *_WAITING),
+    ("waiting-span", False): ("count", *_WAITING, "op", "description"),
+    ("waiting-span", True): (
+        *("id", "transaction", "start_ns", "duration_ns", *_WAITING, "op", "description"),
+    ),
+    ("waiting-function", False): (*_WAITING, "function", "place"),
+    ("waiting-thread", False): ("thread", "pid", *_WAITING),
+    ("gil-holders", False): ("function", "place", *_HOLDER),
+    ("gil-holders-transaction", False): ("transaction", "op", *_HOLDER),
+    ("gil-holders-transaction", True): ("id", "transaction", *_HOLDER),
+    ("gil-holders-span", False): ("op", "description", *_HOLDER),
+    ("gil-holders-span", True): ("id", "transaction", "op", "description", *_HOLDER),
+    ("gil-holders-thread", False): ("thread", "pid", *_HOLDER),
+    ("gil-hogs", False): (*_HOG, "function", "place"),
+    ("gil-hogs-thread", False): (*_HOG, "thread", "pid"),
+    ("gil-hogs-transaction", False): (*_HOG, "transaction", "op"),
 }
 """Columns for people, by question and whether each instance is asked for; CSV has them all."""
 
-_TEXTS = ("function", "place", "origin", "module", "op", "description", "transaction", "status")
+_TEXTS = (
+    *("function", "place", "origin", "module", "op", "description", "transaction", "status"),
+    *("holder", "holder_place"),
+)
 
 _DISPENSABLE = ("origin", "samples", "errors", "total_share", "p50_ns", "waiting_ns", "spans", "op")
 """Columns that a narrow terminal goes without, the first ones first."""
@@ -95,6 +126,11 @@ _HEADERS = {
     "waiting_ns": "waiting",
     "gil_wait_ns": "waits for GIL",
     "loop_wait_ns": "waits for loop",
+    "on_cpu_ns": "on CPU",
+    "wait_ns": "waiting",
+    "held_ns": "held GIL",
+    "holder": "who held it",
+    "holder_place": "where held",
 }
 
 
@@ -200,7 +236,7 @@ def _used(question: Question, rows: pd.DataFrame) -> list[str]:
     """Columns that say something: no states nobody was in, no process where there is one."""
     names = []
     for name in question.columns:
-        empty = name in _STATES and not rows[name].any()
+        empty = name in (*_STATES, *_WAITING) and not rows[name].any()
         alone = name == "pid" and len(question.profile.processes) < 2
         if not empty and not alone:
             names.append(name)
@@ -226,8 +262,9 @@ def _cell(question: Question, name: str, row: dict[str, Any]) -> Text:
 
 
 def _plain(question: Question, name: str, row: dict[str, Any]) -> str:
-    if name == "place":
-        return place(row["file"], row["line"])
+    if name in ("place", "holder_place"):
+        whose = name.removesuffix("place")
+        return place(row[f"{whose}file"], row[f"{whose}line"])
     value = row[name]
     if name == "start_ns":
         return "+" + words.duration(value - question.origin_ns)
@@ -269,6 +306,10 @@ def preface(profile: Profile) -> list[RenderableType]:
 def _nothing(question: Question) -> str:
     if question.by == "gap":
         return "No gap: spans cover the transactions, or there are none."
+    if question.by.startswith("gil-"):
+        return "No waiting for the GIL was seen (the native engine sees it)."
+    if question.by.startswith("waiting"):
+        return "Nothing of that kind here; --by waiting-thread needs no transactions."
     if question.by in ("transaction", "span", "op"):
         return f"No {question.by}s in this recording or view: see profiler.transaction()."
     return "No samples here: all threads were idle (--all-states shows them), or nothing matches."

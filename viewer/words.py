@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flamespan.aggregator.data import Rows
     from flamespan.aggregator.profile import Profile
 
 
@@ -68,14 +69,26 @@ def about(profile: Profile) -> str:
     """One line: the time that a profile sums, over how many threads, and what it leaves out."""
     threads = len(set(profile.selected.thread.tolist()))
     said = f"{duration(profile.total_ns)} of {profile.weight_clock} time"
+    over = f"{threads} threads" if threads > 1 else ""
+    if profile.weight_clock == "wall" and _suspended_ns(profile.selected):
+        over = f"{over} and suspended tasks (task-seconds)".removeprefix(" and ")
+    elif over:
+        over += " (thread-seconds)"
     parts = [
-        f"{said} summed over {threads} threads (thread-seconds)" if threads > 1 else said,
+        f"{said} summed over {over}" if over else said,
         counted(len(profile.selected), "sample"),
     ]
     if profile.excluded_ns:
         parts.append(f"{duration(profile.excluded_ns)} in other states left out")
+        suspended_ns = _suspended_ns(profile.rows) - _suspended_ns(profile.selected)
+        if suspended_ns and profile.weight_clock == "wall":
+            parts.append(f"of it {duration(suspended_ns)} of suspended tasks")
     if profile.rehomed_ns:
         parts.append(f"{duration(profile.rehomed_ns)} moved to the nearest caller shown")
     if profile.unobserved_ns:
         parts.append(f"{duration(profile.unobserved_ns)} unobserved")
     return ", ".join(parts)
+
+
+def _suspended_ns(rows: Rows) -> int:
+    return int(rows.wall_ns[rows.suspended].sum())

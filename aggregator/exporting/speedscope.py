@@ -4,7 +4,9 @@ All threads share one time axis: a thread begins with the empty stack until its 
 ends with it after its last. Time that is not in view (idle, other transactions) is the empty
 stack too, so what is not empty adds up to the profile's total exactly. By the CPU or waiting
 clock there is no such axis: a thread's samples follow one another without gaps. Threads with
-nothing in view are left out. Spans, running lines and origins are not held.
+nothing in view are left out. So are tasks that await or wait for their loop, even where these
+states are asked for: many of them do so at once, which one thread's order cannot hold. Spans,
+running lines and origins are not held.
 """
 
 from __future__ import annotations
@@ -44,6 +46,11 @@ def write(profile: Profile, file: TextIO) -> None:
         exporting.warn(
             f"a thread has {longest} samples: speedscope is slow beyond {MANY_SAMPLES}; choose a "
             "part of the recording (a transaction, a thread, a stretch of time)"
+        )
+    if lines.suspended_ns:
+        exporting.warn(
+            f"{lines.suspended_ns / 1e9:.3f} s of suspended tasks left out: they overlap in a "
+            "thread, which time order cannot hold (collapsed, svg, json and html hold them)"
         )
     frames, texts = _frames_and_stacks(profile.tables, lines, threads)
     busy = [line.busy_ns for line in threads]

@@ -13,7 +13,7 @@ import pytest
 from flamespan.aggregator import load, options
 from flamespan.profiler.__main__ import main
 from flamespan.profiler.errors import UsageError
-from helpers import golden, speedscope_rules
+from helpers import golden, speedscope_rules, waits
 from helpers.drawn import Drawing
 from helpers.scenes import MS, shop
 
@@ -80,6 +80,44 @@ def test_every_table_in_every_format(run, recording, by, frame):
     assert len(marked) == len(table) + 2
     assert len({line.replace("\\|", "").count("|") for line in marked}) == 1
     assert len(run("report", recording, "--by", by).splitlines()) == len(table) + 4
+
+
+@pytest.mark.parametrize(
+    ("by", "scene", "frame"),
+    [
+        ("waiting", waits.tasks, lambda p: p.waiting()),
+        ("waiting-span", waits.tasks, lambda p: p.waiting("span")),
+        ("waiting-function", waits.tasks, lambda p: p.waiting("function")),
+        ("waiting-thread", waits.tasks, lambda p: p.waiting("thread")),
+        ("gil-holders", waits.gil, lambda p: p.gil_holders()),
+        ("gil-holders-transaction", waits.gil, lambda p: p.gil_holders("transaction")),
+        ("gil-holders-span", waits.gil, lambda p: p.gil_holders("span")),
+        ("gil-holders-thread", waits.gil, lambda p: p.gil_holders("thread")),
+        ("gil-hogs", waits.gil, lambda p: p.gil_hogs()),
+        ("gil-hogs-thread", waits.gil, lambda p: p.gil_hogs("thread")),
+        ("gil-hogs-transaction", waits.gil, lambda p: p.gil_hogs("transaction")),
+    ],
+)
+def test_waiting_in_every_format(run, tmp_path, by, scene, frame):
+    path = str(scene().write(tmp_path / "waits.fspan"))
+    test_every_table_in_every_format(run, path, by, frame)
+
+
+def test_who_waits_and_for_whom(run, tmp_path):
+    path = str(waits.gil().write(tmp_path / "waits.fspan"))
+    text = run("report", path, "--by", "gil-holders", "--transaction", "GET /victim")
+    assert "who held it" in text
+    assert "<no holder seen>" in text
+    each = run("report", path, "--by", "gil-holders-transaction", "--instances")
+    assert each.splitlines()[3].split()[:2] == ["#", "transaction"]
+    path = str(waits.tasks().write(tmp_path / "tasks.fspan"))
+    text = run("report", path, "--by", "waiting", "--instances")
+    assert "waits for loop" in text
+    assert "waits for GIL" not in text  # nobody did
+    assert "160 ms in other states left out, of it 120 ms of suspended tasks" in text
+    text = run("report", path, "--states", "awaiting")
+    assert "100 ms of wall time summed over suspended tasks (task-seconds)" in text
+    assert "No waiting for the GIL was seen" in run("report", path, "--by", "gil-hogs")
 
 
 @pytest.mark.parametrize("by", ["transaction", "span"])

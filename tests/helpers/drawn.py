@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from flamespan.aggregator import Profile, load
 from flamespan.profiler.model import (
     Definitions,
     End,
+    Flag,
     Function,
     Header,
     Samples,
@@ -25,10 +27,23 @@ from flamespan.profiler.model import (
 )
 from flamespan.profiler.samplefile import SampleWriter
 
-STATES = {"running": State.RUNNING, "idle": State.IDLE, "gil_wait": State.GIL_WAIT}
+STATES = {state.name.lower(): state for state in State}
 PATHS = {"stdlib": "/lib", "cwd": "/app", "sys_path": ["/app", "/lib"]}
 EPOCH_NS = 1_700_000_000_000_000_000
 """Unix time of monotonic 0 in drawn recordings."""
+
+
+@dataclass
+class Seen:
+    """What a pass saw of a thread or a suspended task; ``wall`` ticks if not those of the pass."""
+
+    thread: int
+    stack: str
+    state: str = "running"
+    span: int = 0
+    wall: int | None = None
+    cpu: int = 0
+    holds: bool = False
 
 
 class Drawing:
@@ -100,6 +115,24 @@ class Drawing:
             s.cpu_ticks.append((wall if state == "running" else 0) if cpu is None else cpu)
             s.state.append(STATES[state])
             s.flags.append(flags)
+
+    def add_rows(self, wall: int, rows: Iterable[Seen]) -> None:
+        """A pass ``wall`` ticks after the one before, whose rows differ in more than the stack."""
+        s = self.samples
+        self.now += wall
+        s.pass_ticks.append(wall)
+        s.pass_unobserved.append(0)
+        s.pass_missed.append(0)
+        before = len(s)
+        for row in rows:
+            s.thread.append(row.thread)
+            s.stack.append(self.stack(row.stack))
+            s.span.append(row.span)
+            s.wall_extra.append(0 if row.wall is None else row.wall - wall)
+            s.cpu_ticks.append(row.cpu)
+            s.state.append(STATES[row.state])
+            s.flags.append(Flag.HOLDS_GIL if row.holds else 0)
+        s.pass_samples.append(len(s) - before)
 
     def write(self, path: Path, header: Header | None = None) -> Path:
         if not self.definitions.threads:

@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from flamespan.aggregator.waiting import COLUMNS as WAIT_COLUMNS
 from flamespan.profiler.model import SpanEnd, SpanStart
 from flamespan.viewer.pagedata import page_data
-from helpers import webapp
+from helpers import waits, webapp
 from helpers.drawn import EPOCH_NS, Drawing
+from helpers.drawn import STATES as DRAWN_STATES
 
 PAGE_TESTS = Path(__file__).parent / "page"
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not on PATH")
 STATES = {
     "running": ("unknown", "running", "gil_wait", "gc"),
-    "waiting": ("idle", "awaiting"),
+    "waiting": ("idle", "awaiting", "loop_wait"),
 }
 
 
@@ -115,6 +117,16 @@ def choices(profile, data, rng, count):
         yield {"name": f"{number} {case}", **case}
 
 
+def waits_by_span(profile):
+    """The parts of each transaction's and span's time, by row."""
+    tables = [profile.waiting(by, instances=True) for by in ("transaction", "span")]
+    return {
+        int(row["row"]): {name: row[name] for name in WAIT_COLUMNS}
+        for table in tables
+        for row in table.to_dict("records")
+    }
+
+
 def compare(profile, tmp_path, rng, count):
     data = page_data(profile)
     origin = int(data.head["origin_ns"])
@@ -124,13 +136,19 @@ def compare(profile, tmp_path, rng, count):
     ]
     assert sum(bool(case["expected"]["functions"]) for case in cases) > count / 3
     file = tmp_path / "cases.json"
-    file.write_text(json.dumps({"data": data.encode(), "cases": cases}, default=int))
+    told = {"data": data.encode(), "cases": cases, "waits": waits_by_span(profile)}
+    file.write_text(json.dumps(told, default=int))
     assert node(str(PAGE_TESTS / "same.mjs"), str(file)).strip() == str(count)
 
 
 @needs_node
 def test_web_app_gives_the_numbers_of_the_data_frames(tmp_path):
     compare(webapp.build().profile(), tmp_path, random.Random(1), 60)
+
+
+@needs_node
+def test_suspended_tasks_give_the_numbers_of_the_data_frames(tmp_path):
+    compare(waits.tasks().profile(), tmp_path, random.Random(2), 60)
 
 
 @needs_node
@@ -152,7 +170,7 @@ def test_random_profiles_give_the_numbers_of_the_data_frames(tmp_path, seed):
             rng.choice([1, 10, 10, 10, 97]),
             stacks[: rng.randint(1, 2)],
             span=rng.randint(0, 3),
-            state=rng.choice(["running", "running", "idle", "gil_wait"]),
+            state=rng.choice(["running", "running", *DRAWN_STATES]),
             cpu=rng.randint(0, 30),
         )
     profile = drawing.profile()

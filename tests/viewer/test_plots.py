@@ -10,6 +10,7 @@ import pytest
 from flamespan.aggregator.timeline import timelines
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer import layout, plots
+from helpers import waits
 from helpers.drawn import Drawing, draw
 from helpers.scenes import shop
 
@@ -133,3 +134,12 @@ def test_matplotlib_is_not_imported_before_it_is_needed():
     code = "import sys, flamespan.viewer.cli; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_suspended_tasks_have_no_time_line():
+    tasks = waits.tasks().profile()
+    with pytest.raises(UsageError, match="suspended tasks overlap: they have none"):
+        plots.plot_flamegraph(tasks.states("awaiting"), "time")
+    axes = plots.plot_flamegraph(tasks.all_states(), "time")
+    assert "100 ms of wall time" in axes.get_title(loc="left")
+    plots.plot_flamegraph(tasks.states("awaiting"))

@@ -5,13 +5,14 @@ import { Axis } from "./axis.js";
 import { FlameChart } from "./flame.js";
 import { byId, duration } from "./format.js";
 import { listenGestures } from "./gestures.js";
-import { buildLanes } from "./layers.js";
+import { buildLanes, emptyLane, suspendedTime } from "./layers.js";
 import { counts, EVERYTHING } from "./model.js";
 import { Overview, Scale } from "./overview.js";
 import { functionShades } from "./palette.js";
 import { layoutBands, layoutSpans, spansOf } from "./spanlayout.js";
 import { Theme } from "./surface.js";
 import { announce, showTip } from "./tip.js";
+import { suspendedText, waitsOf, waitText } from "./waits.js";
 import { SpanChart } from "./waterfall.js";
 
 /**
@@ -62,11 +63,17 @@ export class Charts {
     const { model } = this;
     const lanes = buildLanes(model, view, transaction, (state) => counts(state, states));
     const many = model.processes.length > 1;
-    const titles = lanes.map(({ thread }) => {
+    const titles = lanes.map(({ thread, waits }) => {
       const { name, is_main, native_id, process } = model.threads[thread];
       const place = many ? ` · process ${model.processes[process].pid}` : "";
-      return `${name || `thread ${native_id}`}${is_main && name !== "MainThread" ? " (main)" : ""}${place}`;
+      const title = `${name || `thread ${native_id}`}${is_main && name !== "MainThread" ? " (main)" : ""}${place}`;
+      return waits ? `suspended in the loop of ${title}: strokes await, dots wait for the loop` : title;
     });
+    const hidden = transaction === EVERYTHING ? suspendedTime(model) : 0;
+    if (hidden) {
+      lanes.push(emptyLane());
+      titles.push(`${duration(hidden)} of suspended tasks, many at a time: choose a transaction to see what it awaits`);
+    }
     this.flame.setLanes(lanes, titles, view.tree.fn);
     this.overview.setLanes(lanes, view.tree.fn);
     byId("flame-spacer").style.height = `${this.flame.fullHeight}px`;
@@ -186,8 +193,8 @@ export class Charts {
       const filler = gap.function ? `mostly ${gap.function} (${duration(gap.function_ns)} of samples)` : "no sample in it";
       return { title: "missing instrumentation", lines: [when, filler] };
     }
-    const lines = [when, `exclusive ${duration(model.spans.exclusive[bar])}`];
-    return { title: spans.label(bar), lines: [...lines, `status ${model.spans.status[bar]}`] };
+    const lines = [when, `exclusive ${duration(model.spans.exclusive[bar])}`, waitText(waitsOf(model, bar))];
+    return { title: spans.label(bar), lines: [...lines.filter(Boolean), `status ${model.spans.status[bar]}`] };
   }
 
   listenFlame() {
@@ -247,10 +254,11 @@ export class Charts {
 
   /** @param {import("./flame.js").Box} box */
   tellBox(box) {
-    const { start, end, fn } = this.flame.info(box);
+    const { start, end, fn, waits } = this.flame.info(box);
     const { name, file, module } = this.model.functions;
     const place = file[fn] ? `${file[fn]}:${this.model.firstLine[fn]}` : module[fn];
-    return { title: name[fn], lines: [place, `${duration(end - start)}, from ${duration(start - this.axis.min)}`, `depth ${box.depth + 1}`] };
+    const lines = [place, `${duration(end - start)}, from ${duration(start - this.axis.min)}`, `depth ${box.depth + 1}`];
+    return { title: name[fn], lines: waits ? [...lines, suspendedText(waits, start, end)] : lines };
   }
 
   /** @param {import("./tip.js").Told | null} told @param {HTMLElement} canvas @param {number} x @param {number} y */

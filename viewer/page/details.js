@@ -3,6 +3,9 @@
 
 import { byId, byteSize, dateTime, duration, element, grouped, percent, plural } from "./format.js";
 import { opColor } from "./palette.js";
+import { recordedTime, WAIT_PARTS, waitsOf } from "./waits.js";
+
+const MOST_HOLDERS = 6;
 
 /** @typedef {[string, string | null | undefined] | [string, string, string]} Fact a name, a value, perhaps "warn" */
 
@@ -17,8 +20,9 @@ export function showDetails(model, transaction, span) {
   const chosen = process >= 0 ? [model.processes[process]] : model.processes;
   byId("details-body").replaceChildren(
     ...[
-      span >= 0 && span !== transaction ? spanSection(model, span) : null,
+      ...(span >= 0 && span !== transaction ? [spanSection(model, span), waitSection(model, span, "The span's time")] : []),
       transaction >= 0 ? transactionSection(model, transaction) : recordingSection(model),
+      transaction >= 0 ? waitSection(model, transaction, "The transaction's time") : null,
       breakdownSection(model, transaction),
       ...chosen.slice(0, 8).flatMap((/** @type {any} */ p) => [placeSection(p), qualitySection(p)]),
       chosen.length > 8 ? element("p", { class: "none", text: `and ${chosen.length - 8} more processes` }) : null,
@@ -105,6 +109,52 @@ function recordingSection(model) {
     ["transactions", grouped(transactions)],
     ["spans", grouped(model.spans.count - transactions)],
   ]);
+}
+
+/**
+ * One bar: how much of the recorded time ran and how much waited, and for what.
+ * @param {import("./model.js").Model} model @param {number} span @param {string} title
+ */
+function waitSection(model, span, title) {
+  const waits = waitsOf(model, span);
+  const whole = recordedTime(waits);
+  if (!whole) return null;
+  const parts = WAIT_PARTS.filter(({ name }) => waits[name]);
+  /** @param {typeof WAIT_PARTS[number]} part */
+  const said = ({ name, label }) => `${label}: ${duration(waits[name])}, ${percent(waits[name] / whole)}`;
+  const bar = element("div", { class: "wait-bar", role: "img", "aria-label": parts.map(said).join("; ") }, parts.map((part) => {
+    const piece = element("span", { class: `wait ${part.kind}`, title: said(part) });
+    piece.style.flexGrow = String(waits[part.name] / whole);
+    return piece;
+  }));
+  const legend = parts.map(({ name, kind, label, about }) =>
+    element("li", { "data-part": name, "data-ns": waits[name], title: about }, [
+      element("span", { class: `wait ${kind}`, "aria-hidden": "true" }),
+      element("span", { class: "op-name", text: label }),
+      element("span", { class: "op-time", text: `${duration(waits[name])} · ${percent(waits[name] / whole)}` }),
+    ]));
+  const list = element("ul", { class: "waits" }, legend);
+  const children = [element("h3", { text: title }), bar, list, holderList(model, span, waits.gil_wait_ns)];
+  return element("section", { class: "waiting", "data-span": span }, children);
+}
+
+/**
+ * Who held the GIL while the span waited for it, the longest waits first.
+ * @param {import("./model.js").Model} model @param {number} span @param {number} whole
+ */
+function holderList(model, span, whole) {
+  const { gil, spans } = model;
+  /** @type {number[]} */ const found = [];
+  for (let i = 0; i < gil.span.length; i++) if (gil.span[i] === span) found.push(i);
+  if (!found.length) return null;
+  const items = found.slice(0, MOST_HOLDERS).map((i) =>
+    element("li", { "data-holder": spans.strings[gil.holder[i]], "data-ns": gil.wait[i], title: spans.strings[gil.place[i]] }, [
+      element("span", { class: "op-name", text: spans.strings[gil.holder[i]] }),
+      element("span", { class: "op-time", text: `${duration(gil.wait[i])} · ${percent(gil.wait[i] / whole)}` }),
+    ]));
+  const rest = found.length - items.length;
+  if (rest > 0) items.push(element("li", { class: "op-time", text: `and ${grouped(rest)} more` }));
+  return element("div", { class: "holders" }, [element("h4", { text: "the GIL was held by" }), element("ul", {}, items)]);
 }
 
 /**

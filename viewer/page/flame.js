@@ -3,7 +3,8 @@
 
 import { boxAt, eachVisible } from "./layers.js";
 import { SHADES } from "./palette.js";
-import { Labels, Surface } from "./surface.js";
+import { STATE } from "./model.js";
+import { dots, hatch, Labels, Surface } from "./surface.js";
 
 const ROW = 18;
 const HEAD = 20;
@@ -70,9 +71,9 @@ export class FlameChart {
       this.drawTitle(context, this.titles[i], top - HEAD, width);
       lane.layers.forEach((layer, depth) => {
         const y = top + depth * ROW;
-        if (y < height && y + ROW > 0) this.drawLayer(context, layer, y, width);
+        if (y < height && y + ROW > 0) this.drawLayer(context, lane, layer, y, width);
       });
-      this.drawAside(context, lane, top, width);
+      if (!lane.waits) this.drawAside(context, lane, top, width);
     });
     this.drawHover(context, width);
     drawRange(context, this.axis, this.range, width, height, this.theme);
@@ -85,8 +86,8 @@ export class FlameChart {
     context.fillText(this.labels.fit(context, title, width - 16), 8, y + HEAD / 2 + 1);
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Layer} layer @param {number} y @param {number} width */
-  drawLayer(context, layer, y, width) {
+  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {import("./layers.js").Layer} layer @param {number} y @param {number} width */
+  drawLayer(context, lane, layer, y, width) {
     const { x0, x1 } = this.axis;
     /** @type {Path2D[]} */ const fills = SHADES.map(() => new Path2D());
     const faded = new Path2D();
@@ -101,13 +102,18 @@ export class FlameChart {
       if (marked && room > 3) strong.rect(left + 0.5, y + 0.5, Math.max(room - 1, 0.5), ROW - 2);
       if (right - left > 24) texts.push([this.names[fn], Math.max(left, 0), Math.min(right, width)]);
     });
+    // Pale where the table does not count it: the marks of a suspended task stay clear.
+    context.globalAlpha = !lane.waits ? 1 : lane.aside.count ? 0.4 : 0.75;
     fills.forEach((path, shade) => {
       context.fillStyle = this.theme.color(SHADES[shade]);
       context.fill(path);
     });
-    context.fillStyle = this.theme.color("on-frame");
+    context.globalAlpha = 1;
+    if (lane.waits) this.drawWaits(context, lane.waits, fills, y, width);
     for (const [text, left, right] of texts) {
       const label = this.labels.fit(context, text, right - left - 9);
+      if (label && lane.waits) this.drawPlate(context, label, left, y);
+      context.fillStyle = this.theme.color(lane.waits ? "text" : "on-frame");
       if (label) context.fillText(label, left + 4, y + ROW / 2);
     }
     context.fillStyle = this.theme.color("wash");
@@ -128,6 +134,29 @@ export class FlameChart {
     });
     context.fillStyle = this.theme.color("wash");
     context.fill(path);
+  }
+
+  /** Marks the boxes of a suspended task: strokes where it awaits, dots where it waits for its loop. */
+  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Layer} waits @param {Path2D[]} boxes @param {number} y @param {number} width */
+  drawWaits(context, waits, boxes, y, width) {
+    const color = this.theme.color("wait-mark");
+    const all = new Path2D();
+    for (const path of boxes) all.addPath(path);
+    context.save();
+    context.clip(all);
+    eachVisible(waits, this.axis.x0, this.axis.x1, width, (index, left, right) => {
+      const mark = waits.node[index] === STATE.loopWait ? dots : hatch;
+      mark(context, left, y, right - left, ROW - 1, color);
+    });
+    context.restore();
+  }
+
+  /** What makes a label readable among marks. @param {CanvasRenderingContext2D} context @param {string} label @param {number} left @param {number} y */
+  drawPlate(context, label, left, y) {
+    context.fillStyle = this.theme.color("panel");
+    context.globalAlpha = 0.8;
+    context.fillRect(left + 1, y + 2, this.labels.measure(context, label) + 6, ROW - 5);
+    context.globalAlpha = 1;
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} width */
@@ -160,7 +189,8 @@ export class FlameChart {
     const lane = this.lanes[box.lane];
     const layer = lane.layers[box.depth];
     const node = layer.node[box.index];
-    return { node, fn: this.fn[node], start: layer.start[box.index], end: layer.end[box.index], thread: lane.thread };
+    const [start, end] = [layer.start[box.index], layer.end[box.index]];
+    return { node, fn: this.fn[node], start, end, thread: lane.thread, waits: lane.waits };
   }
 
   /** The box next to `box`: up, down, left or right; null where there is none. */

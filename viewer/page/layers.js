@@ -1,12 +1,14 @@
 // @ts-check
 /** Boxes of the flame chart: per thread and depth, columns of start, end and node; no pixels. */
 
-import { firstAfter } from "./model.js";
+import { EVERYTHING, firstAfter, isSuspended } from "./model.js";
 
 /**
  * Boxes of one row, in time order, not overlapping.
  * @typedef {{count: number, start: Float64Array, end: Float64Array, node: Int32Array}} Layer
- * @typedef {{thread: number, layers: Layer[], aside: Layer}} Lane
+ * A lane is what a thread did, or what a transaction's suspended tasks of its loop waited in;
+ * `waits` are then the states they were in (as `node`). `aside` is what the table leaves out.
+ * @typedef {{thread: number, layers: Layer[], aside: Layer, waits: Layer | null}} Lane
  */
 
 /** A Layer that grows. */
@@ -38,10 +40,11 @@ class LayerBuilder {
 
 /** Turns one thread's samples, in time order, into a Lane. */
 class LaneBuilder {
-  /** @param {number} thread @param {import("./stacks.js").Tree} tree */
-  constructor(thread, tree) {
+  /** @param {number} thread @param {import("./stacks.js").Tree} tree @param {boolean} suspended */
+  constructor(thread, tree, suspended) {
     this.thread = thread;
     this.tree = tree;
+    this.waits = suspended ? new LayerBuilder() : null;
     /** @type {LayerBuilder[]} */ this.layers = [];
     this.aside = new LayerBuilder();
     /** @type {number[]} */ this.path = [];
@@ -53,23 +56,18 @@ class LaneBuilder {
   /**
    * @param {number} start @param {number} end @param {number} node
    * @param {boolean} counted false: drawn, but the table leaves it out
+   * @param {number} state
    */
-  sample(start, end, node, counted) {
+  sample(start, end, node, counted, state) {
     // Time is drawn once, even where two samples of a thread claim it.
     start = this.last < 0 ? start : Math.max(start, this.now);
     if (end <= start) return;
     if (this.last >= 0 && start > this.now) this.close(0);
-    if (!counted) this.setAside(start, end);
+    if (!counted) prolong(this.aside, start, end, 0);
+    if (this.waits) prolong(this.waits, start, end, state);
     if (node !== this.last || !this.path.length) this.open(node, start);
     this.last = node;
     this.now = end;
-  }
-
-  /** @param {number} start @param {number} end */
-  setAside(start, end) {
-    const { aside } = this;
-    if (aside.count && aside.end[aside.count - 1] === start) aside.end[aside.count - 1] = end;
-    else aside.add(start, end, 0);
   }
 
   /** @param {number} node @param {number} start */
@@ -104,12 +102,21 @@ class LaneBuilder {
   done() {
     this.close(0);
     for (let i = 0; i < this.layers.length; i++) this.layers[i] ??= new LayerBuilder();
-    return { thread: this.thread, layers: this.layers, aside: this.aside };
+    return { thread: this.thread, layers: this.layers, aside: this.aside, waits: this.waits };
   }
 }
 
+/** Adds a stretch, or makes the last one longer. @param {LayerBuilder} layer @param {number} start @param {number} end @param {number} node */
+function prolong(layer, start, end, node) {
+  const last = layer.count - 1;
+  if (last >= 0 && layer.end[last] === start && layer.node[last] === node) layer.end[last] = end;
+  else layer.add(start, end, node);
+}
+
 /**
- * The flame chart of a transaction (or of everything): a lane for each thread it has samples in.
+ * The flame chart of a transaction (or of everything): a lane for each thread it has samples in,
+ * and for each whose loop it waited in while it was suspended. In everything's chart suspended
+ * tasks have no lane: any number of them wait in one loop at a time.
  * @param {import("./model.js").Model} model
  * @param {{tree: import("./stacks.js").Tree, map: Int32Array}} view
  * @param {number} transaction
@@ -121,13 +128,31 @@ export function buildLanes(model, view, transaction, counted) {
   const { from, to } = model.extent(transaction);
   /** @type {Map<number, LaneBuilder>} */ const lanes = new Map();
   model.eachRow(transaction, from, to, (row, thread) => {
-    let lane = lanes.get(thread);
-    if (!lane) lanes.set(thread, (lane = new LaneBuilder(thread, view.tree)));
+    const state = rows.state[row];
+    const suspended = isSuspended(state);
+    if (suspended && transaction === EVERYTHING) return;
+    const key = 2 * thread + (suspended ? 1 : 0);
+    let lane = lanes.get(key);
+    if (!lane) lanes.set(key, (lane = new LaneBuilder(thread, view.tree, suspended)));
     const start = Math.max(rows.time[row] - rows.wall[row], from);
     const end = Math.min(rows.time[row], to);
-    lane.sample(start, end, view.map[rows.stack[row]], counted(rows.state[row]));
+    lane.sample(start, end, view.map[rows.stack[row]], counted(state), state);
   });
-  return [...lanes.values()].map((lane) => lane.done());
+  return [...lanes].sort((a, b) => a[0] - b[0]).map(([, lane]) => lane.done());
+}
+
+/** A lane that has only its title. @returns {Lane} */
+export function emptyLane() {
+  const none = { count: 0, start: new Float64Array(0), end: new Float64Array(0), node: new Int32Array(0) };
+  return { thread: -1, layers: [], aside: none, waits: null };
+}
+
+/** Time of suspended tasks in the whole recording, ns. @param {import("./model.js").Model} model */
+export function suspendedTime(model) {
+  const { wall, state } = model.rows;
+  let sum = 0;
+  for (let row = 0; row < wall.length; row++) if (isSuspended(state[row])) sum += wall[row];
+  return sum;
 }
 
 /**

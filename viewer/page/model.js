@@ -36,10 +36,20 @@ export class Model {
     const frameFunction = data.ints("frame_function");
     this.stackFunction = this.stackFrame.map((frame) => frameFunction[frame]);
     this.spans = readSpans(data);
+    this.gil = readGil(data);
     this.rows = readRows(data);
     this.longest = longestByThread(this.rows);
     this.end = head.end_ns;
     this.views = new Map();
+    /** @type {{first: Int32Array, rows: Int32Array} | null} */ this.byTransaction = null;
+    /** @type {Map<number, import("./waits.js").Waits>} */ this.spanWaits = new Map();
+  }
+
+  /** All samples of one transaction, by thread and time. @param {number} transaction @returns {Int32Array} */
+  rowsOf(transaction) {
+    this.byTransaction ??= groupByTransaction(this.rows.span, this.spans.transaction);
+    const { first, rows } = this.byTransaction;
+    return rows.subarray(first[transaction], first[transaction + 1]);
   }
 
   /** @param {number} fn */
@@ -152,7 +162,23 @@ function weightOf(clock, wall, rows, row) {
 /** @param {number} state @param {"running"|"waiting"|"all"} states */
 export function counts(state, states) {
   if (states === "all") return true;
-  return (state === STATE.idle || state === STATE.awaiting || state === STATE.loopWait) === (states === "waiting");
+  return (state === STATE.idle || isSuspended(state)) === (states === "waiting");
+}
+
+/** Whether a sample is of a task that did not run: not what its loop's thread did. @param {number} state */
+export function isSuspended(state) {
+  return state === STATE.awaiting || state === STATE.loopWait;
+}
+
+/** @param {Int32Array} span of each row @param {Int32Array} transaction of each span */
+function groupByTransaction(span, transaction) {
+  const first = new Int32Array(transaction.length + 1);
+  for (let row = 0; row < span.length; row++) if (span[row] >= 0) first[transaction[span[row]] + 1]++;
+  for (let i = 0; i < transaction.length; i++) first[i + 1] += first[i];
+  const rows = new Int32Array(first[transaction.length]);
+  const next = first.slice();
+  for (let row = 0; row < span.length; row++) if (span[row] >= 0) rows[next[transaction[span[row]]]++] = row;
+  return { first, rows };
 }
 
 /**
@@ -220,6 +246,7 @@ function readSpans(data) {
   const texts = (name) => Array.from(data.ints(name), (id) => strings[id]);
   const start = data.doubles("span_start_ns");
   return {
+    strings: /** @type {string[]} */ (strings),
     count: start.length,
     start,
     end: data.doubles("span_end_ns"),
@@ -237,5 +264,18 @@ function readSpans(data) {
     status: texts("span_status"),
     tags: /** @type {Record<string, Record<string, string>>} */ (tags),
     measurements: /** @type {Record<string, Record<string, [number, string]>>} */ (measurements),
+  };
+}
+
+/**
+ * Who held the GIL while spans waited for it; holder and place are numbers of texts.
+ * @param {import("./columns.js").PageData} data
+ */
+function readGil(data) {
+  return {
+    span: data.ints("gil_span"),
+    holder: data.ints("gil_holder"),
+    place: data.ints("gil_place"),
+    wait: data.doubles("gil_wait_ns"),
   };
 }

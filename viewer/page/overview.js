@@ -79,6 +79,7 @@ export class Overview {
     const step = Math.min(Math.max((height - 2) / Math.max(rows, 1), 0.25), 3);
     let y = 1;
     for (const lane of this.lanes) {
+      context.globalAlpha = lane.waits ? 0.4 : 1;
       for (const layer of lane.layers) {
         const fills = SHADES.map(() => new Path2D());
         eachVisible(layer, this.axis.min, this.axis.max, width, (index, left, right) => {

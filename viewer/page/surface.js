@@ -127,3 +127,16 @@ export function hatch(context, x, y, width, height, color) {
   context.stroke();
   context.restore();
 }
+
+/**
+ * Columns of dots inside a box.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x @param {number} y @param {number} width @param {number} height
+ * @param {string} color
+ */
+export function dots(context, x, y, width, height, color) {
+  context.fillStyle = color;
+  for (let left = Math.ceil(x / 6) * 6; left + 2 <= x + width; left += 6) {
+    for (let top = y + 2; top + 2 <= y + height; top += 5) context.fillRect(left, top, 2, 2);
+  }
+}

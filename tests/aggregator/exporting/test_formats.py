@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flamespan.aggregator import exporting, load
-from helpers import golden, speedscope_rules
+from helpers import golden, speedscope_rules, waits
 from helpers.drawn import Drawing, draw, folded
 from helpers.scenes import MS, close_span, open_span, shop
 
@@ -73,6 +73,23 @@ def test_collapsed_keeps_what_parts_frames_and_lines_out_of_names(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text(written)
     assert "f (x)" in load(path).folded()
+
+
+def test_suspended_tasks_are_in_merged_formats_and_not_in_time_order():
+    """Several tasks of one thread wait at once: no order of one thread can hold that."""
+    tasks = waits.tasks().profile().all_states()
+    assert tasks.total_ns == 220 * MS
+    lines = text(tasks, "collapsed").splitlines()
+    assert sum(int(line.rpartition(" ")[2]) for line in lines) == 220 * MS
+    assert sum(json.loads(text(tasks, "json"))["tree"]["self_ns"]) == 220 * MS
+    with pytest.warns(UserWarning, match=r"0\.120 s of suspended tasks left out"):
+        data = json.loads(text(tasks, "speedscope"))
+    (thread,) = data["profiles"]
+    shown = zip(thread["samples"], thread["weights"], strict=True)
+    assert sum(weight for stack, weight in shown if stack) == 100 * MS
+    assert thread["endValue"] == 100 * MS
+    names = {frame["name"] for frame in data["shared"]["frames"]}
+    assert "recv" not in names
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -2,7 +2,7 @@
 
 export const SYSTEM = "<system>";
 export const APPLICATION = "<application>";
-const STATES = { running: 1, idle: 3 };
+const STATES = { running: 1, idle: 3, awaiting: 5, loop_wait: 6 };
 
 /** @returns what columns.js gives for a file: {head, ints, doubles, bytes} */
 export function draw(threads, origin = {}, { transaction } = {}) {
@@ -55,6 +55,7 @@ export function draw(threads, origin = {}, { transaction } = {}) {
     span_start_ns: spans.map((s) => s.start),
     span_end_ns: spans.map((s) => s.end),
   };
+  for (const name of ["gil_span", "gil_holder", "gil_place", "gil_wait_ns"]) columns[name] = [];
   for (const name of ["exclusive_ns", "name", "op", "description", "status", "thread", "process", "open", "transaction", "id"]) {
     columns[`span_${name}`] = spans.map(() => 0);
   }

@@ -5,10 +5,11 @@ import test from "node:test";
 
 import { Axis, ticks } from "../../../viewer/page/axis.js";
 import { columnTime } from "../../../viewer/page/format.js";
-import { boxAt, buildLanes, eachVisible } from "../../../viewer/page/layers.js";
+import { boxAt, buildLanes, eachVisible, suspendedTime } from "../../../viewer/page/layers.js";
 import { EVERYTHING, Model } from "../../../viewer/page/model.js";
 import { layoutBands, layoutSpans } from "../../../viewer/page/spanlayout.js";
 import { DEFAULT_STATE, readHash, writeHash } from "../../../viewer/page/state.js";
+import { suspendedText } from "../../../viewer/page/waits.js";
 import { draw } from "./drawn.mjs";
 
 function boxes(model, lane, view) {
@@ -35,6 +36,23 @@ test("what is not counted is drawn and set aside", () => {
   const [lane] = buildLanes(model, view, EVERYTHING, (state) => state !== 3);
   assert.deepEqual(boxes(model, lane, view)[1], [["a", 0, 10], ["wait", 10, 25], ["a", 25, 30]]);
   assert.deepEqual([lane.aside.count, lane.aside.start[0], lane.aside.end[0]], [1, 10, 25]);
+});
+
+test("a suspended task has a lane of its own, and none in everything's chart", () => {
+  const samples = [["m;a", 10], ["t;read", 20, "awaiting"], ["t;read", 5, "loop_wait"], ["m;a", 5]];
+  const model = new Model(draw([samples], {}, { transaction: { start: 0, end: 40 } }));
+  const view = model.view("all", "none");
+  const [thread, task, ...none] = buildLanes(model, view, 0, (state) => state === 1);
+  assert.equal(none.length, 0);
+  assert.deepEqual(boxes(model, thread, view)[1], [["a", 0, 10], ["a", 35, 40]]);
+  assert.deepEqual(boxes(model, task, view)[1], [["read", 10, 35]]);
+  assert.equal(thread.waits, null);
+  assert.deepEqual([...task.waits.node.slice(0, task.waits.count)], [5, 6]);
+  assert.deepEqual([...task.waits.end.slice(0, 2)], [30, 35]);
+  assert.equal(suspendedText(task.waits, 10, 35), "awaiting 20 ns, waiting for its event loop 5 ns");
+  const everything = buildLanes(model, view, EVERYTHING, (state) => state === 1);
+  assert.deepEqual(everything.map((lane) => boxes(model, lane, view)[1]), [[["a", 0, 10], ["a", 35, 40]]]);
+  assert.equal(suspendedTime(model), 25);
 });
 
 test("the boxes' time is the samples' time, at every depth", () => {

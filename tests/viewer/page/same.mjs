@@ -1,5 +1,5 @@
 // Reads cases that Python wrote and checks that the page's modules give the same numbers.
-// node same.mjs FILE, where FILE holds {data: base64 container, cases: [...]}; see test_page_model.py.
+// node same.mjs FILE, where FILE holds {data: base64 container, cases: [...], waits: {span: parts}}; see test_page_model.py.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -7,8 +7,9 @@ import { readFileSync } from "node:fs";
 import { unpack } from "../../../viewer/page/columns.js";
 import { Model } from "../../../viewer/page/model.js";
 import { RowSource, rowOrder } from "../../../viewer/page/rows.js";
+import { sumWaits } from "../../../viewer/page/waits.js";
 
-const { data, cases } = JSON.parse(readFileSync(process.argv[2]));
+const { data, cases, waits } = JSON.parse(readFileSync(process.argv[2]));
 const model = new Model(await unpack(data));
 const label = (fn) => `${model.functions.name[fn]} ${model.functions.file[fn]}:${model.firstLine[fn]}`;
 
@@ -37,4 +38,5 @@ for (const { name, transaction, range, states, clock, frames, collapse, expected
   assert.deepEqual(paths(sums, "bottom-up", (row) => row.self), expected.bottom_up, `${name}: bottom-up`);
   assert.deepEqual([sums.sum, sums.excluded, sums.rehomed], expected.sums, `${name}: sums`);
 }
+for (const [span, parts] of Object.entries(waits)) assert.deepEqual(sumWaits(model, Number(span)), parts, `waits of span ${span}`);
 console.log(cases.length);
