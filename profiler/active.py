@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import itertools
 import sys
-import threading
 import time
 from contextvars import ContextVar, Token
 from typing import Any
 
+from flamespan.profiler import systhreads
 from flamespan.profiler.engine.spancore import SpanCore
 from flamespan.profiler.model import NO_SPAN
 from flamespan.profiler.spanlog import SpanLog
@@ -27,7 +27,7 @@ LOOPS: dict[int, Any] = {}
 """Python's thread ident → the asyncio loop that spans were entered in."""
 
 _next_id = itertools.count(1).__next__
-_get_ident = threading.get_ident
+_get_ident = systhreads.get_ident
 _now_ns = time.monotonic_ns
 
 
@@ -76,16 +76,25 @@ class Span(SpanCore):
         "log",
         "name",
         "op",
+        "root",
         "start_ns",
         "status",
         "thread_ident",
     )
 
     def __init__(
-        self, log: SpanLog | None, parent: Span | None, name: str, op: str, description: str
+        self,
+        log: SpanLog | None,
+        parent: Span | None,
+        name: str,
+        op: str,
+        description: str,
+        root: bool = False,
     ) -> None:
         self.log = log
+        # What is active again when this one is over: around a transaction there may be another.
         self.parent = parent
+        self.root = root or parent is None
         self.name = name
         self.op = op
         self.description = description
@@ -103,7 +112,7 @@ class Span(SpanCore):
     def transaction(self) -> Span:
         """The transaction that this span is part of, or is."""
         span = self
-        while span.parent is not None:
+        while not span.root and span.parent is not None:
             span = span.parent
         return span
 
@@ -128,6 +137,11 @@ class Span(SpanCore):
         while span is not None and span.end_ns:
             span = span.parent
         return span
+
+    def forget_closed(self) -> None:
+        """Of a root: let go of what was around it and is over, or chains grow without end."""
+        if self.parent is not None:
+            self.parent = self.parent.open_ancestor()
 
 
 NO_RECORDING = Span(None, None, "", "", "")

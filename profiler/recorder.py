@@ -6,15 +6,15 @@ import _thread
 import contextlib
 import logging
 import os
-import threading
 import time
 from dataclasses import dataclass, replace
 
-from flamespan.profiler import environment
+from flamespan.profiler import environment, systhreads
 from flamespan.profiler.engine import Engine
 from flamespan.profiler.model import End, Header, Stats
 from flamespan.profiler.samplefile import SUFFIX, SampleWriter
 from flamespan.profiler.spanlog import SpanLog
+from flamespan.profiler.systhreads import SystemThread
 
 FLUSH_S = 1.0
 STATS_S = 10.0
@@ -59,9 +59,9 @@ class Recorder:
         self._told = Stats()
         self._told_at_s = 0.0
         # Held while a flush is under way: by the recorder's thread, or by who stops it.
-        self._lock = _thread.allocate_lock()
-        self._stop_lock = _thread.allocate_lock()
-        self._runner: threading.Thread | None = None
+        self._lock = systhreads.allocate_lock()
+        self._stop_lock = systhreads.allocate_lock()
+        self._runner: SystemThread | None = None
         self._due_s = 0.0  # of the next flush: kept over a pause, however often forks make one
 
     def open(self) -> None:
@@ -84,11 +84,9 @@ class Recorder:
         """Begin to flush once a second."""
         if self._runner is not None:
             return
-        self._stop_lock = _thread.allocate_lock()
+        self._stop_lock = systhreads.allocate_lock()
         self._stop_lock.acquire()
-        self._runner = threading.Thread(
-            target=self._run, args=(self._stop_lock,), name="flamespan-recorder", daemon=True
-        )
+        self._runner = SystemThread(self._run, (self._stop_lock,), "flamespan-recorder")
         self._engine.start_hidden(self._runner)
 
     def pause(self) -> None:
@@ -97,8 +95,7 @@ class Recorder:
         if runner is None:
             return
         self._stop_lock.release()
-        if runner is not threading.current_thread():
-            runner.join(5)
+        runner.join(5)
 
     def stop(self, reason: str) -> None:
         """Write the rest and close the file."""
@@ -126,7 +123,7 @@ class Recorder:
             with self._lock:
                 self._flush()
                 self._cpu_ns = cpu_before + time.thread_time_ns()
-        self._engine.unhide(_thread.get_ident())
+        self._engine.unhide(systhreads.get_ident())
 
     def _flush(self, *, last: bool = False) -> None:
         try:

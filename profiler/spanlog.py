@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from flamespan.profiler import systhreads
 from flamespan.profiler.model import (
     NO_SPAN,
     SpanEnd,
@@ -37,7 +37,7 @@ class SpanLog:
         self._queue: deque[Any] = deque()
         self.put = self._queue.append
         self._open: dict[int, SpanStart] = {}
-        self._drain_lock = threading.Lock()
+        self._drain_lock = systhreads.allocate_lock()
         self._again = SpanEvents()
         self.dropped = 0
 
@@ -99,7 +99,7 @@ class SpanLog:
         """Start afresh in a child process, with the spans around the fork open."""
         self._queue = deque()
         self.put = self._queue.append
-        self._drain_lock = threading.Lock()
+        self._drain_lock = systhreads.allocate_lock()
         self._again = SpanEvents()
         self._open = {}
         self.dropped = 0
@@ -113,7 +113,7 @@ class SpanLog:
 
 
 def _start(span: Span) -> SpanStart:
-    parent = NO_SPAN if span.parent is None else span.parent.id
+    parent = NO_SPAN if span.root or span.parent is None else span.parent.id
     # A span outside every transaction is one itself, and has to have a name.
     name = span.name or ("" if parent else span.description or span.op)
     return SpanStart(

@@ -96,11 +96,13 @@ class Scope:
         log = log or RECORDING.log
         if log is None or not log.has_room():
             return NO_RECORDING
-        parent = None if self._is_transaction else ACTIVE.get()
+        parent = ACTIVE.get()
         if parent is not None:
             # One left over from an earlier recording, or closed elsewhere, is no parent.
             parent = parent.open_ancestor() if parent.log is log else None
-        span = Span(log, parent, self._name, self._op, self._description)
+            if parent is not None and self._is_transaction and parent.root:
+                parent.forget_closed()
+        span = Span(log, parent, self._name, self._op, self._description, self._is_transaction)
         log.put(span)
         if self._tags:
             try:

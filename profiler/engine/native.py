@@ -14,10 +14,11 @@ import threading
 import time
 from array import array
 
-from flamespan.profiler import active, launch
+from flamespan.profiler import active, launch, systhreads
 from flamespan.profiler.engine import CONTEXT_RULE, _native
 from flamespan.profiler.engine.ccalls import CallNames
 from flamespan.profiler.model import Batch, Definitions, Function, Samples, Stats, Thread
+from flamespan.profiler.systhreads import SystemThread
 
 TICK_NS = 1000
 MAX_SAMPLES = 200_000
@@ -81,10 +82,10 @@ class NativeEngine:
         self._rows: dict[int, Thread] = {}
         self._new_rows: list[Thread] = []
         self._unnamed: dict[int, int] = {}
-        self._lock = _thread.allocate_lock()  # rows and new rows
-        self._life = _thread.allocate_lock()  # start and stop
-        self._naming: threading.Thread | None = None
-        self._naming_stop = _thread.allocate_lock()
+        self._lock = systhreads.allocate_lock()  # rows and new rows
+        self._life = systhreads.allocate_lock()  # start and stop
+        self._naming: SystemThread | None = None
+        self._naming_stop = systhreads.allocate_lock()
         self._cpu_at_start_ns = 0
 
     @property
@@ -121,14 +122,9 @@ class NativeEngine:
         self._core.start(interval_ns)
         if self._calls is not None:
             self._calls.start()
-        self._naming_stop = _thread.allocate_lock()
+        self._naming_stop = systhreads.allocate_lock()
         self._naming_stop.acquire()
-        self._naming = threading.Thread(
-            target=self._name_threads,
-            args=(self._naming_stop,),
-            name="flamespan-names",
-            daemon=True,
-        )
+        self._naming = SystemThread(self._name_threads, (self._naming_stop,), "flamespan-names")
         self.start_hidden(self._naming)
 
     def stop(self) -> None:
@@ -141,8 +137,7 @@ class NativeEngine:
                 self._calls.stop()
             self._naming_stop.release()
             self._core.stop()
-            if naming is not threading.current_thread():
-                naming.join(5)
+            naming.join(5)
 
     def drain(self, *, restart: bool = False) -> Batch:
         """Samples and definitions since the last drain; see ``engine.Engine``."""
@@ -172,7 +167,7 @@ class NativeEngine:
                 with self._lock:
                     self._name_again()
                     self._name_new()
-        self.unhide(_thread.get_ident())
+        self.unhide(systhreads.get_ident())
 
     def _name_new(self) -> None:
         for index, ident, native_id, interpreter in self._core.births():
@@ -210,8 +205,8 @@ class NativeEngine:
 
 def _row(index: int, ident: int, native_id: int, interpreter: int) -> Thread:
     thread = threading._active.get(ident)  # type: ignore[attr-defined]
-    is_main = ident == threading.main_thread().ident and not interpreter
-    name = f"{NAMELESS}{ident}"
+    is_main = systhreads.is_main(ident, native_id) and not interpreter
+    name = "MainThread" if is_main else f"{NAMELESS}{ident}"
     with contextlib.suppress(Exception):  # a thread class may do anything with its attributes
         if thread is not None and thread.native_id in (None, native_id):
             name = thread.name

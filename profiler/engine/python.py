@@ -15,12 +15,13 @@ import threading
 import time
 from types import FrameType
 
-from flamespan.profiler import active
+from flamespan.profiler import active, systhreads
 from flamespan.profiler.active import Span
 from flamespan.profiler.engine import leaf, owners
 from flamespan.profiler.engine.stacks import StackNumbers
 from flamespan.profiler.engine.threads import SeenThread
 from flamespan.profiler.model import Batch, Flag, Samples, Stats, Thread
+from flamespan.profiler.systhreads import SystemThread
 
 TICK_NS = 1000
 JITTER = 0.4
@@ -74,9 +75,9 @@ class PythonEngine:
         self._interval = 0
         self._complained = False
         # One lock for everything above: held by a pass, by a drain and by nobody else.
-        self._lock = _thread.allocate_lock()
-        self._stop_lock = _thread.allocate_lock()
-        self._runner: threading.Thread | None = None
+        self._lock = systhreads.allocate_lock()
+        self._stop_lock = systhreads.allocate_lock()
+        self._runner: SystemThread | None = None
 
     @property
     def wants_restart(self) -> bool:
@@ -102,13 +103,11 @@ class PythonEngine:
         if self._runner is not None:
             return
         self._interval = max(1, interval_ns // TICK_NS)
-        self._stop_lock = _thread.allocate_lock()
+        self._stop_lock = systhreads.allocate_lock()
         self._stop_lock.acquire()
-        ready = _thread.allocate_lock()
+        ready = systhreads.allocate_lock()
         ready.acquire()
-        runner = threading.Thread(
-            target=self._run, args=(ready, self._stop_lock), name="flamespan-sampler", daemon=True
-        )
+        runner = SystemThread(self._run, (ready, self._stop_lock), "flamespan-sampler")
         runner.start()
         self._runner = runner
         ready.acquire(timeout=5)
@@ -119,8 +118,7 @@ class PythonEngine:
         if runner is None:
             return
         self._stop_lock.release()
-        if runner is not threading.current_thread():
-            runner.join(5)
+        runner.join(5)
 
     def drain(self, *, restart: bool = False) -> Batch:
         """Samples and definitions since the last drain; see ``engine.Engine``."""
@@ -147,7 +145,7 @@ class PythonEngine:
             return Stats(**self._stats.to_json())
 
     def _run(self, ready: _thread.LockType, stop_lock: _thread.LockType) -> None:
-        ident = _thread.get_ident()
+        ident = systhreads.get_ident()
         self._hidden.add(ident)
         interval = self._interval / (1_000_000_000 / TICK_NS)
         uniform = random.Random().uniform  # not the application's generator: it may be seeded
@@ -201,7 +199,7 @@ class PythonEngine:
         """Look at all threads once."""
         frames = sys._current_frames()
         # Ours refers to this very dictionary: a cycle would keep all frames until a collection.
-        del frames[_thread.get_ident()]
+        del frames[systhreads.get_ident()]
         now = time.monotonic_ns() // TICK_NS
         gap = now - self._before
         if gap <= 0:
