@@ -1,4 +1,4 @@
-"""Which span is active where: in a context, in a thread, in an asyncio loop.
+"""Which span is active where: in a context, in a thread.
 
 The active span lives in one ContextVar, so it follows tasks, copied contexts and threads by
 Python's own rules. Beside it a table by thread serves samplers that cannot read contexts.
@@ -7,12 +7,10 @@ Python's own rules. Beside it a table by thread serves samplers that cannot read
 from __future__ import annotations
 
 import itertools
-import sys
 import time
 from contextvars import ContextVar, Token
-from typing import Any
 
-from flamespan.profiler import systhreads
+from flamespan.profiler import switching, systhreads
 from flamespan.profiler.engine.spancore import SpanCore
 from flamespan.profiler.model import NO_SPAN
 from flamespan.profiler.spanlog import SpanLog
@@ -23,9 +21,6 @@ ACTIVE: ContextVar[Span | None] = ContextVar("flamespan_span", default=None)
 BY_THREAD: dict[int, Span] = {}
 """Python's thread ident → the span that was last entered or left there."""
 
-LOOPS: dict[int, Any] = {}
-"""Python's thread ident → the asyncio loop that spans were entered in."""
-
 _next_id = itertools.count(1).__next__
 _get_ident = systhreads.get_ident
 _now_ns = time.monotonic_ns
@@ -35,7 +30,7 @@ def after_fork() -> None:
     """In a child process: only the thread that forked is left."""
     span = BY_THREAD.get(_get_ident())
     BY_THREAD.clear()
-    LOOPS.clear()
+    switching.forget_all()
     if span is not None:
         BY_THREAD[_get_ident()] = span
 
@@ -43,7 +38,8 @@ def after_fork() -> None:
 class Recording:
     """Where spans go that are opened now; ``log`` is None while nothing records.
 
-    ``by_thread`` says whether BY_THREAD and LOOPS are kept, for an engine that needs them.
+    ``by_thread`` says whether BY_THREAD and what ``switching`` keeps are kept, for an engine
+    that needs them.
     """
 
     __slots__ = ("by_thread", "log")
@@ -62,7 +58,7 @@ def record_into(log: SpanLog | None, *, by_thread: bool = True) -> None:
     RECORDING.log = log
     if log is None:
         BY_THREAD.clear()
-        LOOPS.clear()
+        switching.forget_all()
 
 
 class Span(SpanCore):
@@ -152,18 +148,10 @@ def activate(span: Span) -> Token[Span | None]:
     """Make ``span`` the active one here; give the token back to ``deactivate``."""
     token = ACTIVE.set(span)
     if RECORDING.by_thread:
-        _note(span)
+        ident = _get_ident()
+        BY_THREAD[ident] = span
+        switching.note(ident, span)
     return token
-
-
-def _note(span: Span) -> None:
-    ident = _get_ident()
-    BY_THREAD[ident] = span
-    asyncio_events = sys.modules.get("asyncio.events")
-    if asyncio_events is not None:
-        loop = asyncio_events._get_running_loop()
-        if loop is not None and LOOPS.get(ident) is not loop:
-            LOOPS[ident] = loop
 
 
 def deactivate(span: Span, token: Token[Span | None]) -> None:
@@ -179,9 +167,11 @@ def deactivate(span: Span, token: Token[Span | None]) -> None:
         active = active.open_ancestor()
         ACTIVE.set(active)
     if active is None:
-        BY_THREAD.pop(_get_ident(), None)
+        if BY_THREAD.pop(_get_ident(), None) is not None:
+            switching.note_none(_get_ident())
     elif RECORDING.by_thread and RECORDING.log is not None:
         BY_THREAD[_get_ident()] = active
+        switching.note(_get_ident(), active)
 
 
 def finish(span: Span, error: BaseException | None) -> None:

@@ -15,7 +15,7 @@ import threading
 import time
 from types import FrameType
 
-from flamespan.profiler import active, systhreads
+from flamespan.profiler import active, switching, systhreads
 from flamespan.profiler.active import Span
 from flamespan.profiler.engine import leaf, owners
 from flamespan.profiler.engine.stacks import StackNumbers
@@ -197,6 +197,8 @@ class PythonEngine:
 
     def _pass(self) -> None:
         """Look at all threads once."""
+        # Before the frames and after each walk: whose it is must not have changed in between.
+        before_look = {ident: owners.owner(ident) for ident in self._threads}
         frames = sys._current_frames()
         # Ours refers to this very dictionary: a cycle would keep all frames until a collection.
         del frames[systhreads.get_ident()]
@@ -219,10 +221,8 @@ class PythonEngine:
             self._forget_dead(frames)
             return
         before = len(self._samples)
-        # Owners first, all at once: frames and owners must be of the same moment, and a long
-        # pass may lose the GIL on its way.
         seen = [
-            (ident, frame, owners.owner(ident))
+            (ident, frame, before_look[ident] if ident in before_look else owners.owner(ident))
             for ident, frame in frames.items()
             if ident not in self._hidden
         ]
@@ -279,8 +279,8 @@ class PythonEngine:
             if thread.flags & _TORN:
                 self._stats.torn += 1
         flags |= thread.flags
-        if ident in active.LOOPS and owners.owner(ident) is not span:
-            span, flags = None, flags | _TORN  # the task was switched meanwhile: do not guess
+        if owners.owner(ident) is not span:
+            span, flags = None, flags | _TORN  # it went on meanwhile: do not guess
         samples = self._samples
         samples.thread.append(thread.index)
         samples.stack.append(thread.stack)
@@ -302,4 +302,4 @@ class PythonEngine:
             thread = self._threads.pop(ident)
             if thread.span is not None and active.BY_THREAD.get(ident) is thread.span:
                 active.BY_THREAD.pop(ident, None)
-            active.LOOPS.pop(ident, None)
+            switching.forget(ident)

@@ -17,12 +17,19 @@ TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def recorded(tmp_path):
+def engine():
+    """The native one, where a test does not name them: the other cannot know everything."""
+    return "native"
+
+
+@pytest.fixture
+def recorded(tmp_path, engine):
     """Record a call: whose the samples are, see ``prove``."""
-    needs_native()
+    if engine == "native":
+        needs_native()
 
     def record(main):
-        with profiler.Profiler(tmp_path, 1000, engine="native", budget=0) as running:
+        with profiler.Profiler(tmp_path, 1000, engine=engine, budget=0) as running:
             main()
         return recordings.read(running.path)
 
@@ -44,7 +51,8 @@ def gevent():
     return pytest.importorskip("gevent")
 
 
-def test_trio_nurseries(recorded, trio):
+@pytest.mark.parametrize("engine", ["native", "python"])
+def test_trio_nurseries(recorded, trio, engine):
     async def part(name, span=""):
         work(name, span)
         await trio.sleep(0.001)
@@ -153,7 +161,8 @@ def test_anyio_portal_from_a_thread_without_a_loop(recorded):
     recorded(main, "1 b")
 
 
-def test_greenlets(recorded, greenlet):
+@pytest.mark.parametrize("engine", ["native", "python"])
+def test_greenlets(recorded, greenlet, engine):
     main_greenlet = greenlet.getcurrent()
 
     def request(name):
@@ -189,7 +198,27 @@ def test_a_greenlet_that_is_given_a_context(recorded, greenlet):
     recorded(main, "1 b", NOBODY)
 
 
-def test_gevent(recorded, gevent):
+@pytest.mark.parametrize("engine", ["native", "python"])
+def test_gevent_greenlets(recorded, gevent, engine):
+    def request(name):
+        with profiler.transaction(name):
+            for _ in range(2):
+                work(name)
+                gevent.sleep(0)
+                work(name)
+                with profiler.span("s", "b"):
+                    gevent.sleep(0.001)
+                    work(name, "b")
+        gevent.sleep(0)
+        work(NOBODY)
+
+    def main():
+        gevent.joinall([gevent.spawn(request, str(n)) for n in range(3)], raise_error=True)
+
+    recorded(main, "0", "0 b", "1", "1 b", "2", "2 b", NOBODY)
+
+
+def test_gevent_with_contexts_given_on(recorded, gevent):
     def request(name):
         with profiler.transaction(name):
             work(name)
