@@ -365,8 +365,8 @@ def of_closed_spans(recording):
 def test_many_threads_that_wait_where_they_waited_before(tmp_path):
     needs_native()
     with profiler.Profiler(tmp_path, 1000, engine="native", budget=0) as running:
-        until = time.monotonic() + 1
-        in_threads(*(lambda: waits_in_transactions(until) for _ in range(150)))
+        until = time.monotonic() + 1.5
+        in_threads(*(lambda: waits_in_transactions(until) for _ in range(400)))
     assert of_closed_spans(recordings.read(running.path)) < 0.02
 
 
