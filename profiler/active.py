@@ -1,4 +1,4 @@
-"""Which span is active where: in a context, in a thread, in an asyncio loop.
+"""Which span is active where: in a context, in a thread.
 
 The active span lives in one ContextVar, so it follows tasks, copied contexts and threads by
 Python's own rules. Beside it a table by thread serves samplers that cannot read contexts.
@@ -6,13 +6,11 @@ Python's own rules. Beside it a table by thread serves samplers that cannot read
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from flamespan.profiler import wrapping
+from flamespan.profiler import switching, systhreads, wrapping
 from flamespan.profiler.engine import spancore
 from flamespan.profiler.engine.spancore import SpanCore
 from flamespan.profiler.errors import UsageError
@@ -24,10 +22,7 @@ ACTIVE: ContextVar[Span | None] = ContextVar("flamespan_span", default=None)
 BY_THREAD: dict[int, Span] = {}
 """Python's thread ident → the span that was last entered or left there."""
 
-LOOPS: dict[int, Any] = {}
-"""Python's thread ident → the asyncio loop that spans were entered in."""
-
-_get_ident = threading.get_ident
+_get_ident = systhreads.get_ident
 
 
 class Recording:
@@ -51,7 +46,8 @@ def record_into(
 ) -> None:
     """Send spans opened from now on to ``log``; None: nothing is recorded (and costs little).
 
-    ``by_thread`` says whether BY_THREAD and LOOPS are kept, for an engine that needs them.
+    ``by_thread`` says whether BY_THREAD and what ``switching`` keeps are kept, for an engine that
+    needs them.
     ``rate`` is the share of transactions to record, unless ``decide(name, op, tags)`` says it.
     """
     RECORDING.log = log
@@ -59,14 +55,14 @@ def record_into(
     spancore.record_into(log, _entered if told else None, _left if told else None, rate, decide)
     if log is None:
         BY_THREAD.clear()
-        LOOPS.clear()
+        switching.forget_all()
 
 
 def after_fork() -> None:
     """In a child process: only the thread that forked is left."""
     span = BY_THREAD.get(_get_ident())
     BY_THREAD.clear()
-    LOOPS.clear()
+    switching.forget_all()
     if span is not None:
         BY_THREAD[_get_ident()] = span
 
@@ -84,7 +80,7 @@ class Span(SpanCore):
     def transaction(self) -> Span:
         """The transaction that this span is part of, or is."""
         span = self
-        while span.parent is not None:
+        while not span.is_root and span.parent is not None:
             span = span.parent
         return span
 
@@ -118,18 +114,16 @@ NO_RECORDING = Span(0)
 def _entered(span: Span) -> None:
     ident = _get_ident()
     BY_THREAD[ident] = span
-    asyncio_events = sys.modules.get("asyncio.events")
-    if asyncio_events is not None:
-        loop = asyncio_events._get_running_loop()
-        if loop is not None and LOOPS.get(ident) is not loop:
-            LOOPS[ident] = loop
+    switching.note(ident, span)
 
 
 def _left(active: Span | None) -> None:
-    if active is None:
-        BY_THREAD.pop(_get_ident(), None)
-    else:
-        BY_THREAD[_get_ident()] = active
+    ident = _get_ident()
+    if active is not None:
+        BY_THREAD[ident] = active
+        switching.note(ident, active)
+    elif BY_THREAD.pop(ident, None) is not None:
+        switching.note_none(ident)
 
 
 def _set_tags(span: Span, tags: Mapping[str, object]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import logging
 import os
 import time
 from dataclasses import dataclass, replace
 
-from flamespan.profiler import environment
+from flamespan.profiler import environment, systhreads
 from flamespan.profiler.engine import Engine, Helper
 from flamespan.profiler.model import End, Header, Stats
 from flamespan.profiler.samplefile import SUFFIX, SampleWriter
@@ -58,7 +57,7 @@ class Recorder:
         self._told = Stats()
         self._told_at_s = 0.0
         # Held while a flush is under way: by the recorder's thread, or by who stops it.
-        self._lock = _thread.allocate_lock()
+        self._lock = systhreads.allocate_lock()
         self._helper: Helper | None = None
         self._due_s = 0.0  # of the next flush: kept over a pause, however often forks make one
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import threading
 from typing import TYPE_CHECKING
 
+from flamespan.profiler import systhreads
 from flamespan.profiler.choosing import Chooser
 from flamespan.profiler.engine.spancore import SpanQueue, reopen
 from flamespan.profiler.model import (
@@ -47,7 +47,7 @@ class SpanLog(SpanQueue):
         self.max_text = MAX_QUEUED_TEXT
         self.chooser: Chooser | None = None
         self._rows: dict[int, SpanStart] = {}  # of spans that are open
-        self._drain_lock = threading.Lock()
+        self._drain_lock = systhreads.allocate_lock()
         self._again = SpanEvents()
 
     def tag(self, span_id: int, key: object, value: object) -> None:
@@ -98,7 +98,7 @@ class SpanLog(SpanQueue):
     def after_fork(self, active: Span | None) -> None:
         """Start afresh in a child process, with the spans around the fork open."""
         self.forget()
-        self._drain_lock = threading.Lock()
+        self._drain_lock = systhreads.allocate_lock()
         self._again = SpanEvents()
         self._rows = {}
         around = []

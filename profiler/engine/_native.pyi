@@ -23,6 +23,10 @@ class SpanCore:
         """What samples carry; 0: it is not recorded."""
 
     @property
+    def is_root(self) -> bool:
+        """A transaction. ``parent`` of one is what is active again when it is over."""
+
+    @property
     def log(self) -> Any: ...
     @property
     def name(self) -> str: ...

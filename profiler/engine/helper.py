@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import _thread
-import threading
 from collections.abc import Callable
+
+from flamespan.profiler import systhreads
+from flamespan.profiler.systhreads import SystemThread
 
 
 class ThreadHelper:
@@ -22,9 +23,9 @@ class ThreadHelper:
     ) -> None:
         self._function = function
         self._at_end = at_end
-        self._stop_lock = _thread.allocate_lock()
+        self._stop_lock = systhreads.allocate_lock()
         self._stop_lock.acquire()
-        self._thread = threading.Thread(target=self._run, args=(first_s,), name=name, daemon=True)
+        self._thread = SystemThread(self._run, (first_s,), name)
         self._thread.start()
         self.ident = self._thread.ident or 0
 
@@ -32,8 +33,7 @@ class ThreadHelper:
         """No more calls; False: one is still under way after ``timeout_s``."""
         if self._stop_lock.locked():
             self._stop_lock.release()
-        if self._thread is not threading.current_thread():
-            self._thread.join(timeout_s)
+        self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self, rest_s: float | None) -> None:
@@ -41,4 +41,4 @@ class ThreadHelper:
             while not self._stop_lock.acquire(timeout=max(0.0, rest_s or 0.0)):
                 rest_s = self._function()
         finally:
-            self._at_end(_thread.get_ident())
+            self._at_end(systhreads.get_ident())

@@ -6,7 +6,6 @@ of bytes into arrays once a second.
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import math
 import os
@@ -17,7 +16,7 @@ import time
 from array import array
 from collections.abc import Callable
 
-from flamespan.profiler import active, launch
+from flamespan.profiler import active, launch, systhreads
 from flamespan.profiler.engine import CONTEXT_RULE, Helper, _native, awaits
 from flamespan.profiler.engine.ccalls import CallNames
 from flamespan.profiler.engine.threads import native_id
@@ -86,8 +85,8 @@ class NativeEngine:
         self._rows: dict[int, Thread] = {}
         self._new_rows: list[Thread] = []
         self._unnamed: dict[int, int] = {}
-        self._lock = _thread.allocate_lock()  # rows and new rows
-        self._life = _thread.allocate_lock()  # start and stop
+        self._lock = systhreads.allocate_lock()  # rows and new rows
+        self._life = systhreads.allocate_lock()  # start and stop
         self._naming: Helper | None = None
         self._cpu_at_start_ns = 0
         self._knows_asyncio = self._knows_greenlets = False
@@ -228,8 +227,9 @@ class NativeEngine:
 
 
 def _row(index: int, ident: int, number: int, interpreter: int) -> Thread:
-    is_main = ident == threading.main_thread().ident and not interpreter
-    name = _name(ident, number) or f"{NAMELESS}{ident}"
+    is_main = systhreads.is_main(ident, number) and not interpreter
+    unnamed = "MainThread" if is_main else f"{NAMELESS}{ident}"
+    name = _name(ident, number) or unnamed
     if interpreter:
         name = f"{name} (interpreter {interpreter})"
     return Thread(index, ident, number, name, is_main)

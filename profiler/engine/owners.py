@@ -1,7 +1,7 @@
 """Which span a thread is working on, as far as another thread can tell.
 
 A thread's own context cannot be read from outside in Python, but two things can: the table that
-spans keep at entry and exit, and the context of the task that an asyncio loop is running.
+spans keep at entry and exit, and the context of the task that a loop says it is running.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from collections.abc import Mapping
 from contextvars import Context
 from typing import Any
 
-from flamespan.profiler import active
+from flamespan.profiler import active, switching
 from flamespan.profiler.active import Span
 from flamespan.profiler.model import NO_SPAN
 
@@ -24,22 +25,37 @@ _contexts: weakref.WeakKeyDictionary[Any, Context] = weakref.WeakKeyDictionary()
 def owner(ident: int) -> Span | None:
     """The span object that thread ``ident`` is working on, open or not.
 
-    In a thread that runs an asyncio loop only its current task counts: between two tasks there
-    is no owner, rather than a guess.
+    In a thread that runs an asyncio loop or trio only its current task counts, and where there
+    are greenlets only the one that runs: between two tasks, and in a greenlet that entered no
+    span, there is no owner, rather than a guess.
     """
-    loop = active.LOOPS.get(ident)
-    if loop is None:
-        return active.BY_THREAD.get(ident)
     try:
-        if loop.is_running():
-            task = sys.modules["asyncio"].current_task(loop)
-            context = None if task is None else _context_of(task)
-            return None if context is None else context.get(active.ACTIVE)
-        if loop.is_closed():
-            active.LOOPS.pop(ident, None)
+        loop = switching.LOOPS.get(ident)
+        if loop is not None:
+            if loop.is_running():
+                task = sys.modules["asyncio"].current_task(loop)
+                context = None if task is None else _context_of(task)
+                return None if context is None else context.get(active.ACTIVE)
+            if loop.is_closed():
+                switching.LOOPS.pop(ident, None)
+        run = switching.TRIO.get(ident)
+        if run and "runner" in run:
+            task = run.get("task")
+            return None if task is None else task.context.get(active.ACTIVE)
+        greenlets = switching.GREENLETS.get(ident)
+        if greenlets:
+            return _of_running(greenlets)
     except Exception:  # a foreign loop or task class that does not answer: nobody's, then
         return None
     return active.BY_THREAD.get(ident)
+
+
+def _of_running(greenlets: Mapping[Any, Span]) -> Span | None:
+    """What the greenlet noted that runs: the only one alive without a frame to go on from."""
+    for greenlet, span in list(greenlets.items()):
+        if greenlet and greenlet.gr_frame is None:
+            return span
+    return None
 
 
 def span_id(span: Span | None) -> int:

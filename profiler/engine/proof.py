@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
 
-from flamespan.profiler import active
+from flamespan.profiler import active, systhreads
 from flamespan.profiler.active import Span
 from flamespan.profiler.engine.native import NativeEngine
 from flamespan.profiler.model import Flag, Recording, Tables
+from flamespan.profiler.systhreads import SystemThread
 
 TIMEOUT_S = 2.0
 PROOF_SPAN = 1 << 40
@@ -26,10 +26,10 @@ def trouble() -> str:
     active in it. (Asking ``sys._current_frames()`` is not safe beside subinterpreters.)
     """
     parked = _Parked()
-    thread = threading.Thread(target=parked.run, name="flamespan-proof", daemon=True)
+    thread = SystemThread(parked.run, (), "flamespan-proof")
     thread.start()
     try:
-        if not parked.ready.wait(TIMEOUT_S):
+        if not parked.ready.acquire(timeout=TIMEOUT_S):
             return "its proof could not be set up in time"
         return _compare(parked, thread.ident or 0)
     except RuntimeError as error:
@@ -43,8 +43,9 @@ class _Parked:
     """A thread that waits below Python calls, a call from C, a generator and a class body."""
 
     def __init__(self) -> None:
-        self.ready = threading.Event()
-        self.gate = threading.Lock()
+        self.ready = systhreads.allocate_lock()
+        self.ready.acquire()
+        self.gate = systhreads.allocate_lock()
         self.gate.acquire()
         self.stack: list[_Place] = []
         self.span = 0
@@ -63,9 +64,9 @@ class _Parked:
         """Park once, in a class body."""
 
         class Body:
-            if not self.ready.is_set():
+            if not self.stack:
                 # On one line, so that the stack that is told is the stack that is parked in.
-                self.stack += _frames(sys._getframe()); self.ready.set(); self.gate.acquire()  # noqa: E702  # fmt: skip
+                self.stack += _frames(sys._getframe()); self.ready.release(); self.gate.acquire()  # noqa: E702  # fmt: skip
 
         yield None
 
@@ -76,7 +77,7 @@ def _compare(parked: _Parked, ident: int) -> str:
     try:
         until = time.monotonic() + TIMEOUT_S
         while engine.stats().passes < 3 and time.monotonic() < until:
-            time.sleep(0.001)
+            systhreads.sleep(0.001)
     finally:
         engine.stop()
     batch = engine.drain()

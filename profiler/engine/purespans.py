@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, TypeVar
 
+from flamespan.profiler import systhreads
 from flamespan.profiler.model import NO_SPAN, SpanEnd, SpanStart
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,7 +21,7 @@ MAX_TEXT = 10_000
 _UNCHOSEN, _DROPPED = -1, -2
 
 _next_id = itertools.count(1).__next__
-_get_ident = threading.get_ident
+_get_ident = systhreads.get_ident
 _now_ns = time.monotonic_ns
 
 
@@ -48,8 +48,8 @@ class SpanQueue:
         self._generation += 1
         self.open = self.most_open = self.transactions = 0
         self.dropped = self.unchosen = 0
-        self._lock = threading.Lock()
-        self._bell = threading.Lock()  # held while somebody waits and nobody has rung
+        self._lock = systhreads.allocate_lock()
+        self._bell = systhreads.allocate_lock()  # held while somebody waits and nobody has rung
         self._asleep = self._interrupted = False
 
     def put(self, event: object) -> None:
@@ -109,7 +109,7 @@ class SpanQueue:
             span.counted = self._generation
             self.open += 1
             self.most_open = max(self.most_open, self.open)
-            if span.parent is None:
+            if span.is_root:
                 self.transactions += 1
                 if self._asleep:
                     self._ring()
@@ -121,7 +121,7 @@ class SpanQueue:
         with self._lock:
             span.counted = 0
             self.open -= 1
-            self.transactions -= span.parent is None
+            self.transactions -= span.is_root
         if not self.ended:
             self._closed.append(span)
 
@@ -131,7 +131,7 @@ def _taken(queue: deque[Any]) -> list[Any]:
 
 
 def _start(row: type[SpanStart], span: SpanCore) -> SpanStart:
-    parent = NO_SPAN if span.parent is None else span.parent.id
+    parent = NO_SPAN if span.is_root or span.parent is None else span.parent.id
     # A span outside every transaction is one itself, and has to have a name.
     name = span.name or ("" if parent else span.description or span.op)
     return row(
@@ -152,6 +152,7 @@ class SpanCore:
         "counted",
         "description",
         "end_ns",
+        "is_root",
         "log",
         "mark",
         "name",
@@ -165,6 +166,7 @@ class SpanCore:
     def __init__(self, mark: int, parent: SpanCore | None = None) -> None:
         self.mark = mark
         self.parent = parent
+        self.is_root = parent is None
         self.log: SpanQueue | None = None
         self.name = self.op = self.description = self.status = ""
         self.end_ns = self.start_ns = self.thread_ident = 0
@@ -288,9 +290,10 @@ class Scope:
         if log is None:
             return _state.nothing
         is_transaction, name, op, text, tags = self._wish
-        parent = None if is_transaction else _state.variable.get()
-        # One left over from an earlier recording, or closed elsewhere, is no parent.
-        parent = _open_one(parent if parent is not None and parent.log is log else None)
+        around = _state.variable.get()
+        # One left over from an earlier recording, or closed elsewhere, is not around this one.
+        around = _open_one(around if around is not None and around.log is log else None)
+        parent = None if is_transaction else around
         if parent is not None and parent.mark <= 0:
             log.dropped += parent.mark == _DROPPED
             return _state.nothing
@@ -299,7 +302,10 @@ class Scope:
             return self._make(log, None, _UNCHOSEN)
         if not log.has_room():
             return _state.nothing if parent is not None else self._make(log, None, _DROPPED)
-        span = self._make(log, parent, _next_id())
+        if is_transaction and around is not None and around.is_root:
+            around.parent = _open_one(around.parent)  # or chains grow without end
+        span = self._make(log, around, _next_id())
+        span.is_root = parent is None
         log.opened(span)
         if tags:
             _state.tag(span, tags)

@@ -11,12 +11,11 @@ import gc
 import logging
 import random
 import sys
-import threading
 import time
 from collections.abc import Callable
 from types import FrameType
 
-from flamespan.profiler import active
+from flamespan.profiler import active, switching, systhreads
 from flamespan.profiler.active import Span
 from flamespan.profiler.engine import Helper, leaf, owners
 from flamespan.profiler.engine.helper import ThreadHelper
@@ -24,6 +23,7 @@ from flamespan.profiler.engine.stacks import StackNumbers
 from flamespan.profiler.engine.threads import SeenThread
 from flamespan.profiler.model import Batch, Flag, Samples, Stats, Thread
 from flamespan.profiler.spanlog import SpanLog
+from flamespan.profiler.systhreads import SystemThread
 
 TICK_NS = 1000
 JITTER = 0.4
@@ -80,9 +80,9 @@ class PythonEngine:
         self._interval = 0
         self._complained = False
         # One lock for everything above: held by a pass, by a drain and by nobody else.
-        self._lock = _thread.allocate_lock()
-        self._stop_lock = _thread.allocate_lock()
-        self._runner: threading.Thread | None = None
+        self._lock = systhreads.allocate_lock()
+        self._stop_lock = systhreads.allocate_lock()
+        self._runner: SystemThread | None = None
         self._gate: SpanLog | None = None
         self._asleep = 0  # ticks slept since the last pass that went into the samples
         self._asleep_since_ns = 0
@@ -110,13 +110,11 @@ class PythonEngine:
         if self._runner is not None:
             return
         self._interval = max(1, interval_ns // TICK_NS)
-        self._stop_lock = _thread.allocate_lock()
+        self._stop_lock = systhreads.allocate_lock()
         self._stop_lock.acquire()
-        ready = _thread.allocate_lock()
+        ready = systhreads.allocate_lock()
         ready.acquire()
-        runner = threading.Thread(
-            target=self._run, args=(ready, self._stop_lock), name="flamespan-sampler", daemon=True
-        )
+        runner = SystemThread(self._run, (ready, self._stop_lock), "flamespan-sampler")
         runner.start()
         self._runner = runner
         ready.acquire(timeout=5)
@@ -129,8 +127,7 @@ class PythonEngine:
         self._stop_lock.release()
         if self._gate is not None:
             self._gate.interrupt()
-        if runner is not threading.current_thread():
-            runner.join(5)
+        runner.join(5)
 
     def drain(self, *, restart: bool = False) -> Batch:
         """Samples and definitions since the last drain; see ``engine.Engine``."""
@@ -160,7 +157,7 @@ class PythonEngine:
             return stats
 
     def _run(self, ready: _thread.LockType, stop_lock: _thread.LockType) -> None:
-        ident = _thread.get_ident()
+        ident = systhreads.get_ident()
         self._hidden.add(ident)
         interval = self._interval / (1_000_000_000 / TICK_NS)
         uniform = random.Random().uniform  # not the application's generator: it may be seeded
@@ -238,9 +235,11 @@ class PythonEngine:
 
     def _pass(self) -> None:
         """Look at all threads once."""
+        # Before the frames and after each walk: whose it is must not have changed in between.
+        before_look = {ident: owners.owner(ident) for ident in self._threads}
         frames = sys._current_frames()
         # Ours refers to this very dictionary: a cycle would keep all frames until a collection.
-        del frames[_thread.get_ident()]
+        del frames[systhreads.get_ident()]
         now = time.monotonic_ns() // TICK_NS
         gap = now - self._before
         if gap <= 0:
@@ -260,10 +259,8 @@ class PythonEngine:
             self._forget_dead(frames)
             return
         before = len(self._samples)
-        # Owners first, all at once: frames and owners must be of the same moment, and a long
-        # pass may lose the GIL on its way.
         seen = [
-            (ident, frame, owners.owner(ident))
+            (ident, frame, before_look[ident] if ident in before_look else owners.owner(ident))
             for ident, frame in frames.items()
             if ident not in self._hidden
         ]
@@ -331,8 +328,8 @@ class PythonEngine:
             if thread.flags & _TORN:
                 self._stats.torn += 1
         flags |= thread.flags
-        if ident in active.LOOPS and owners.owner(ident) is not span:
-            span, flags = None, flags | _TORN  # the task was switched meanwhile: do not guess
+        if owners.owner(ident) is not span:
+            span, flags = None, flags | _TORN  # it went on meanwhile: do not guess
         samples = self._samples
         samples.thread.append(thread.index)
         samples.stack.append(thread.stack)
@@ -354,4 +351,4 @@ class PythonEngine:
             thread = self._threads.pop(ident)
             if thread.span is not None and active.BY_THREAD.get(ident) is thread.span:
                 active.BY_THREAD.pop(ident, None)
-            active.LOOPS.pop(ident, None)
+            switching.forget(ident)

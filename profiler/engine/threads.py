@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+from flamespan.profiler import systhreads
 from flamespan.profiler.model import NO_SPAN, Thread
 
 HAS_THREAD_CLOCKS = sys.platform == "linux" and hasattr(time, "clock_gettime_ns")
@@ -97,5 +98,5 @@ class SeenThread:
 
     def row(self) -> Thread:
         """The thread as the file tells it."""
-        is_main = self.ident == threading.main_thread().ident
+        is_main = systhreads.is_main(self.ident, self.native_id)
         return Thread(self.index, self.ident, self.native_id, self.name, is_main)

@@ -33,10 +33,22 @@ static bool adjoins(const Layout *l, const Prediction *p, const WalkFrame *calle
     return from_c && callee > end && callee - end < GAP_MAX;
 }
 
+/* What C throws into a generator that waits for another goes to the innermost of them. Those on the
+ * way are put on the stack as they are, suspended, though they count as executing. */
+static bool is_thrown_through(const Layout *l, const Walk *walk, int i) {
+    for (; i > 0; i--) {
+        const WalkFrame *frame = &walk->frames[i];
+        if (frame->owner != l->owner_generator || !frame->executing || frame->running) return false;
+        if (walk->frames[i - 1].from_c) return true;
+    }
+    return false;
+}
+
 /* A frame that called another from Python has saved its stack pointer until it is returned to. A
- * call that came from C says nothing: the caller is then inside of a call into C. */
-static bool link_holds(const WalkFrame *callee, const WalkFrame *caller) {
-    return callee->from_c || !caller->running;
+ * call that came from C says nothing: the caller is then inside of a call into C. `i`: the caller. */
+static bool link_holds(const Layout *l, const Walk *walk, int i) {
+    return walk->frames[i - 1].from_c || !walk->frames[i].running ||
+           is_thrown_through(l, walk, i - 1);
 }
 
 /* A frame that executes is the last one of its run of calls. So what lies above it had ended when
@@ -45,7 +57,7 @@ bool walk_trim(Walker *walker) {
     Walk *walk = &walker->walk;
     int leaf = 0;
     for (int i = 1; i < walk->leaf_count; i++) {
-        if (link_holds(&walk->frames[i - 1], &walk->frames[i])) continue;
+        if (link_holds(walker->layout, walk, i)) continue;
         if (!walk->frames[i].late) return false;
         leaf = i;
     }
@@ -78,7 +90,7 @@ int walk_check(Walker *walker, const Prediction *prediction, bool *whole) {
         if (after_gap) above = 0; /* what lies there is not kept, even where this is a generator */
         const Code *code = codes_known(walker->codes, frame->code);
         if (!code || !place_holds(l, code, frame)) return i;
-        if (i && !after_gap && !link_holds(frame - 1, frame)) return i;
+        if (i && !after_gap && !link_holds(l, walk, i)) return i;
         if (frame->owner == l->owner_generator) {
             if (i && !frame->executing) return i;
             from_c = from_c || frame->from_c;

@@ -27,7 +27,11 @@ typedef struct {
 
 /* Everything a lookup read, in order. Reading the same bytes again gives the same answer, so a
  * gather that finds all of them unchanged has looked up the span in that very moment. */
-enum { TRACE_READS = 24, TRACE_BYTES = 48 };
+enum {
+    TREE_READS = 26, /* context, root, two for each of seven levels, and nine of a collision */
+    TRACE_READS = TREE_READS + SPAN_PARENTS_MAX,
+    TRACE_BYTES = 48
+};
 typedef struct {
     uintptr_t context;
     int64_t span; /* 0: none active; below: of a transaction that is not recorded */

@@ -94,10 +94,10 @@ static PyObject *start_row(PyTypeObject *type, const SpanObject *span) {
     PyObject *row = type->tp_alloc(type, 7), *name = span->name;
     if (!row) return NULL;
     /* A span outside every transaction is one itself, and has to have a name. */
-    if (!span->parent && !PyUnicode_GET_LENGTH(name))
+    if (span->is_root && !PyUnicode_GET_LENGTH(name))
         name = PyUnicode_GET_LENGTH(span->description) ? span->description : span->op;
     PyTuple_SET_ITEM(row, 0, PyLong_FromLongLong(span->id));
-    PyTuple_SET_ITEM(row, 1, PyLong_FromLongLong(span->parent ? span->parent->id : 0));
+    PyTuple_SET_ITEM(row, 1, PyLong_FromLongLong(span->is_root ? 0 : span->parent->id));
     PyTuple_SET_ITEM(row, 2, PyLong_FromUnsignedLongLong(span->thread_ident));
     PyTuple_SET_ITEM(row, 3, Py_NewRef(name));
     PyTuple_SET_ITEM(row, 4, Py_NewRef(span->op));

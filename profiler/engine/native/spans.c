@@ -34,6 +34,7 @@ static SpanObject *make(SpanState *st, SpanQueue *log, SpanObject *parent, const
     }
     self->magic = SPAN_MAGIC;
     self->parent = (SpanObject *)Py_XNewRef(parent);
+    self->is_root = wish->is_transaction || !parent;
     self->log = (SpanQueue *)Py_NewRef(log);
     self->name = as_text(st, wish->name);
     self->op = as_text(st, wish->op);
@@ -100,7 +101,6 @@ static SpanObject *mark(SpanState *st, SpanQueue *log, long long id, const SpanW
 static void count_open(SpanObject *span) {
     SpanQueue *log = span->log;
     span->counted = log->generation;
-    span->is_root = !span->parent;
     if (++log->open > log->most_open) log->most_open = log->open;
     log->text += PyUnicode_GET_LENGTH(span->name) + PyUnicode_GET_LENGTH(span->op) +
                  PyUnicode_GET_LENGTH(span->description);
@@ -131,10 +131,11 @@ void span_reopen(SpanObject *span) {
 SpanObject *span_begin(SpanState *st, const SpanWish *wish) {
     if (!st->log) return (SpanObject *)Py_NewRef(st->nothing);
     SpanQueue *log = (SpanQueue *)Py_NewRef(st->log); /* whatever is called may end the recording */
-    SpanObject *parent = wish->is_transaction ? NULL : span_active(st), *span;
-    /* One left over from an earlier recording, or closed elsewhere, is no parent. */
-    if (parent && parent->log != log) Py_CLEAR(parent);
-    parent = open_one(parent);
+    SpanObject *around = span_active(st), *span;
+    /* One left over from an earlier recording, or closed elsewhere, is not around this one. */
+    if (around && around->log != log) Py_CLEAR(around);
+    around = open_one(around);
+    SpanObject *parent = wish->is_transaction ? NULL : around;
     if (parent && parent->id <= 0) {
         log->dropped += parent->id == SPAN_DROPPED;
         span = (SpanObject *)Py_NewRef(st->nothing);
@@ -144,14 +145,16 @@ SpanObject *span_begin(SpanState *st, const SpanWish *wish) {
     } else if (!spanqueue_has_room(log)) {
         span = parent ? (SpanObject *)Py_NewRef(st->nothing) : mark(st, log, SPAN_DROPPED, wish);
     } else {
-        span = make(st, log, parent, wish);
+        /* When a transaction inside of another is over, the outer one is active again. */
+        if (!parent && around && around->is_root) around->parent = open_one(around->parent);
+        span = make(st, log, around, wish);
         if (span != st->nothing && pile_add(&log->opened, (PyObject *)span)) {
             span->id = ++st->last_id;
             count_open(span);
             if (wish->tags) set_tags(st, span, wish->tags);
         }
     }
-    Py_XDECREF(parent);
+    Py_XDECREF(around);
     Py_DECREF(log);
     return span;
 }
@@ -167,8 +170,8 @@ static void tell(PyObject *function, PyObject *what) {
 static void note_strand(SpanState *st, SpanObject *span) {
     if (span->id <= 0) return;
     if (!span->strand) {
-        span->strand = span->parent ? span->parent->strand : strands_open(span->id, span->start_ns);
-        if (!span->parent) {
+        span->strand = span->is_root ? strands_open(span->id, span->start_ns) : span->parent->strand;
+        if (span->is_root) {
             if (span->strand && st->name_task) tell(st->name_task, (PyObject *)span);
             return;
         }
@@ -177,7 +180,7 @@ static void note_strand(SpanState *st, SpanObject *span) {
 }
 
 static void leave_strand(SpanObject *span, const SpanObject *active) {
-    while (active && active->end_ns) active = active->parent;
+    while (active && active->end_ns) active = active->is_root ? NULL : active->parent;
     if (span->strand && active) strands_leave(span->strand, span->id, active->id);
 }
 
@@ -235,7 +238,7 @@ void span_finish(SpanState *st, SpanObject *span, PyObject *error) {
     status = as_text(st, status);
     if (error != Py_None && !PyUnicode_GET_LENGTH(status)) Py_SETREF(status, Py_NewRef(st->error));
     Py_XSETREF(span->status, status);
-    if (span->parent) leave_strand(span, span->parent);
-    else strands_close(span->strand);
+    if (span->is_root) strands_close(span->strand);
+    else leave_strand(span, span->parent);
     if (count_closed(span) && !span->log->ended) pile_add(&span->log->closed, (PyObject *)span);
 }

@@ -23,6 +23,7 @@ static PyObject *span_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
     if (!self) return NULL;
     self->magic = SPAN_MAGIC;
     self->id = id;
+    self->is_root = parent == Py_None;
     if (parent != Py_None) self->parent = (SpanObject *)Py_NewRef(parent);
     self->name = PyUnicode_FromString("");
     self->op = Py_XNewRef(self->name);
@@ -47,7 +48,7 @@ static void abandon(SpanObject *self) {
 static void span_dealloc(SpanObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     if (self->counted) abandon(self);
-    if (!self->parent) strands_close(self->strand);
+    if (self->is_root) strands_close(self->strand);
     self->magic = 0;
     SpanObject *parent = self->parent;
     self->parent = NULL;
@@ -77,6 +78,7 @@ static PyObject *span_id(SpanObject *self, void *unused) {
 static PyMemberDef members[] = {
     {"parent", T_OBJECT, offsetof(SpanObject, parent), READONLY, "the span around this one, or None"},
     {"log", T_OBJECT, offsetof(SpanObject, log), READONLY, "where it is recorded, or None"},
+    {"is_root", T_BOOL, offsetof(SpanObject, is_root), READONLY, "whether it is a transaction"},
     {"end_ns", T_LONGLONG, offsetof(SpanObject, end_ns), 0, "monotonic; 0 while it is open"},
     {"start_ns", T_LONGLONG, offsetof(SpanObject, start_ns), READONLY, "monotonic"},
     {"thread_ident", T_ULONGLONG, offsetof(SpanObject, thread_ident), READONLY, "who opened it"},

@@ -199,21 +199,10 @@ static bool trace_holds(const Walker *w, const SpanTrace *trace, int first) {
     return trace->whole;
 }
 
-/* Read once more what the trace is made of, and whether its context is still the current one. */
-static bool trace_is_current(Walker *w, uintptr_t tstate, const SpanTrace *trace) {
-    w->count = 0;
-    for (int i = 0; i < trace->count; i++)
-        predict_piece(w, trace->read[i].addr, trace->read[i].len);
-    int last = predict_piece(w, tstate + w->layout->ts_context, sizeof(uintptr_t));
-    memory_gather(w->memory, w->pieces, w->count);
-    return w->pieces[last].ok && trace_holds(w, trace, 0) &&
-           word_at(piece_bytes(w->memory, &w->pieces[last]), 0) == trace->context;
-}
-
-/* The span of the context that was current while the stack was copied. If it was not looked up in
- * that very copy, it is now, half a microsecond later: a context that is still current then is
- * still the same task's. UNSPANNED: it is not. */
-static Attempt find_span(Walker *w, uintptr_t tstate, Prediction *p, uintptr_t context_after) {
+/* The span of the context that was current while the stack was copied, if it was looked up in that
+ * very copy. If not it is looked up now, for the next look: by now the thread may have gone on to
+ * another span, or the context's address may be another task's. */
+static Attempt find_span(Walker *w, Prediction *p, uintptr_t context_after) {
     SpanTrace *trace = &p->trace;
     uintptr_t context = w->walk.context;
     w->walk.span = 0;
@@ -222,21 +211,14 @@ static Attempt find_span(Walker *w, uintptr_t tstate, Prediction *p, uintptr_t c
     if (!w->key->variable || (!context && !context_after)) return GOOD;
     w->walk.span_known = false;
     if (context != context_after) return UNSPANNED;
-    bool found = trace->context == context && trace_holds(w, trace, w->trace);
-    if (!found && trace->whole) {
-        /* Tasks that were made in the same context share its content. */
-        trace->context = context;
-        trace->read[0].addr = context + w->layout->context_vars;
-        found = trace_is_current(w, tstate, trace);
+    if (trace->context == context && trace_holds(w, trace, w->trace)) {
+        w->walk.span = trace->span;
+        w->walk.strand = trace->strand;
+        w->walk.span_known = true;
+        return GOOD;
     }
-    if (!found) {
-        context_trace(w->memory, w->layout, w->key, context, trace);
-        found = trace_is_current(w, tstate, trace);
-    }
-    w->walk.span = found ? trace->span : 0;
-    w->walk.strand = found ? trace->strand : 0;
-    w->walk.span_known = found;
-    return found ? GOOD : UNSPANNED;
+    context_trace(w->memory, w->layout, w->key, context, trace);
+    return UNSPANNED;
 }
 
 static Attempt look(Walker *w, uintptr_t tstate, Prediction *p) {
@@ -264,7 +246,7 @@ static Attempt look(Walker *w, uintptr_t tstate, Prediction *p) {
     if (word_at(end, l->ts_chunk) == chunk) predict_top(w, p, word_at(end, l->ts_top));
     if (followed != GOOD) return followed;
     w->walk.frame = w->walk.frames[0].addr;
-    return find_span(w, tstate, p, word_at(end, l->ts_context));
+    return find_span(w, p, word_at(end, l->ts_context));
 }
 
 /* What is certain when every look has failed: the frames from the leaf on that fit each other, if

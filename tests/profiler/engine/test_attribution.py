@@ -6,13 +6,13 @@ import asyncio
 import concurrent.futures
 import threading
 import time
-from collections import Counter
 
 import pytest
 
 from flamespan import profiler
 from flamespan.profiler import active
 from helpers import recordings
+from helpers.marked import NOBODY, rightful, work
 
 TASKS = 20
 
@@ -22,54 +22,18 @@ def engine(request):
     return request.param
 
 
-def make_marker(number):
-    """A function of its own name, so that the stack says whose work it is."""
-    scope = {"time": time}
-    exec(
-        f"def marker_{number}(seconds):\n"
-        "    until = time.perf_counter() + seconds\n"
-        "    while time.perf_counter() < until:\n"
-        "        pass\n",
-        scope,
-    )
-    return scope[f"marker_{number}"]
-
-
-MARKERS = [make_marker(number) for number in range(TASKS)]
-
-
-def marked(recording):
-    """(transaction that the marker belongs to, transaction of the sample) of each marked row."""
-    spans = recordings.spans(recording)
-
-    def transaction(span):
-        while span and spans[span].parent:
-            span = spans[span].parent
-        return spans[span].name if span else None
-
-    for row in recordings.rows(recording):
-        for name in row.stack:
-            if name.startswith("marker_"):
-                yield name.removeprefix("marker_"), transaction(row.span)
-
-
 def check(recording, at_least):
-    seen = Counter(marked(recording))
-    foreign = sum(n for (mine, got), n in seen.items() if got is not None and got != mine)
-    nobodys = sum(n for (_, got), n in seen.items() if got is None)
-    assert foreign == 0
-    assert sum(seen.values()) >= at_least
-    assert nobodys <= 0.01 * sum(seen.values())
+    assert rightful(recording).total() >= at_least
 
 
 def test_twenty_concurrent_tasks_share_no_sample(tmp_path, engine):
     async def request(number):
         with profiler.transaction(str(number)):
             for _ in range(12):
-                MARKERS[number](0.0015)
+                work(str(number), seconds=0.0015)
                 await asyncio.sleep(0)
                 with profiler.span("nested"):
-                    MARKERS[number](0.001)
+                    work(str(number), seconds=0.001)
                     await asyncio.sleep(0.001)
 
     async def main():
@@ -84,9 +48,9 @@ def test_twenty_concurrent_tasks_share_no_sample(tmp_path, engine):
 
 def test_gather_and_callbacks_and_a_task_made_by_another(tmp_path, engine):
     async def part(number):
-        MARKERS[number](0.004)
+        work(str(number), seconds=0.004)
         await asyncio.sleep(0)
-        MARKERS[number](0.004)
+        work(str(number), seconds=0.004)
 
     async def request(number):
         with profiler.transaction(str(number)):
@@ -104,13 +68,13 @@ def test_gather_and_callbacks_and_a_task_made_by_another(tmp_path, engine):
 def test_a_transaction_around_the_whole_loop(tmp_path, engine):
     async def main():
         with profiler.span("inner"):
-            MARKERS[3](0.1)
-        MARKERS[3](0.1)
+            work("3", seconds=0.1)
+        work("3", seconds=0.1)
 
     with profiler.Profiler(tmp_path, 500, engine=engine) as running, profiler.transaction("3"):
-        MARKERS[3](0.1)
+        work("3", seconds=0.1)
         asyncio.run(main())
-        MARKERS[3](0.1)
+        work("3", seconds=0.1)
     check(recordings.read(running.path), at_least=5)
 
 
@@ -129,15 +93,15 @@ def test_loop_machinery_between_tasks_is_nobodys(tmp_path, engine):
 
 
 def test_threads_each_have_their_own(tmp_path, engine):
-    def work(number):
+    def serve(number):
         for _ in range(5):
             with profiler.transaction(str(number)):
-                MARKERS[number](0.004)
+                work(str(number), seconds=0.004)
                 with profiler.span("s"):
-                    MARKERS[number](0.004)
+                    work(str(number), seconds=0.004)
 
     with profiler.Profiler(tmp_path, 300, engine=engine) as running:
-        threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+        threads = [threading.Thread(target=serve, args=(n,)) for n in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -149,7 +113,7 @@ def test_two_loops_in_two_threads(tmp_path, engine):
     async def request(number):
         with profiler.transaction(str(number)):
             for _ in range(10):
-                MARKERS[number](0.002)
+                work(str(number), seconds=0.002)
                 await asyncio.sleep(0)
 
     async def main(first):
@@ -177,8 +141,8 @@ def test_dead_thread_with_an_open_span_leaves_nothing_behind(tmp_path, engine):
         time.sleep(0.02)
         assert not active.BY_THREAD
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            list(pool.map(MARKERS[0], [0.02] * 3))
-    assert {got for _, got in marked(recordings.read(running.path))} == {None}
+            list(pool.map(work, [NOBODY] * 3))
+    check(recordings.read(running.path), at_least=1)
 
 
 def test_a_sample_after_the_inner_span_closed_belongs_to_the_outer(tmp_path, engine):
@@ -188,6 +152,6 @@ def test_a_sample_after_the_inner_span_closed_belongs_to_the_outer(tmp_path, eng
     ):
         with profiler.span("inner"):
             time.sleep(0.01)
-        MARKERS[1](0.1)
+        work("1", seconds=0.1)
     rows = list(recordings.rows(recordings.read(running.path)))
-    assert {row.span for row in rows if "marker_1" in row.stack} == {outer.id}
+    assert {row.span for row in rows if "marker_1_" in row.stack} == {outer.id}

@@ -56,6 +56,32 @@ def names(row):
     return [name.rpartition(".")[2] for name in row.stack]
 
 
+def test_what_is_thrown_through_generators_that_wait_for_each_other():
+    """C's throw() puts those on the way on the stack without entering them."""
+
+    def innermost():
+        try:
+            yield
+        finally:
+            spin(0.1)
+
+    def middle():
+        yield from innermost()
+
+    def outermost():
+        yield from middle()
+
+    generator = outermost()
+    next(generator)
+    with sampled() as rows, pytest.raises(KeyError):
+        generator.throw(KeyError)
+    spinning = [names(row) for row in rows if "spin" in row.stack]
+    assert spinning
+    assert {tuple(stack[-4:]) for stack in spinning} == {
+        ("outermost", "middle", "innermost", "spin")
+    }
+
+
 def test_a_call_that_holds_the_gil_is_seen_while_it_lasts():
     def hold():
         return sorted(numbers)

@@ -1,0 +1,1 @@
+"""Programs of many concurrent transactions, and what profilers make of them."""

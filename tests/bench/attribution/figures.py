@@ -1,0 +1,66 @@
+"""From what was seen to the figures of a table's line."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+from attribution.seen import Seen
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Samples whose stack is inside a transaction, and the shares that went wrong (0..1).
+
+    ``foreign`` is the share of another transaction among the attributed ones, ``wrong_span`` of
+    another span of the right transaction; ``nobodys`` the share of all that are nobody's, None
+    where the profiler does not keep those.
+    """
+
+    attributed: int
+    foreign: float
+    wrong_span: float
+    nobodys: float | None
+
+
+@dataclass(frozen=True)
+class SumRule:
+    """Time of a transaction's samples, of all states and threads, against its duration.
+
+    Median and worst absolute difference in sampling intervals; over all, the difference as a
+    share of the durations.
+    """
+
+    transactions: int
+    median: float
+    worst: float
+    over_all: float
+
+
+def figures(seen: Seen) -> Figures:
+    attributed = seen.right + seen.foreign
+    return Figures(
+        attributed,
+        seen.foreign / max(1, attributed),
+        seen.wrong_span / max(1, seen.right),
+        None if seen.nobodys is None else seen.nobodys / max(1, attributed + seen.nobodys),
+    )
+
+
+def sum_rule(seen: Seen, twice_ns: dict[int, list[int]]) -> SumRule | None:
+    """None where the profiler's samples have no weights. ``twice_ns``: see ``Book``."""
+    off, total_ns, wanted_ns = [], 0, 0
+    for number, took in seen.sums.items():
+        twice = twice_ns.get(number) or [0] * len(took)
+        for (sampled, duration), more in zip(took, twice, strict=True):
+            off.append(abs(sampled - duration - more))
+            total_ns += sampled
+            wanted_ns += duration + more
+    if not off:
+        return None
+    return SumRule(
+        len(off),
+        statistics.median(off) / seen.interval_ns,
+        max(off) / seen.interval_ns,
+        total_ns / wanted_ns - 1,
+    )
