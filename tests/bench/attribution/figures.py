@@ -47,15 +47,14 @@ def figures(seen: Seen) -> Figures:
     )
 
 
-def sum_rule(seen: Seen, twice_ns: dict[int, list[int]]) -> SumRule | None:
-    """None where the profiler's samples have no weights. ``twice_ns``: see ``Book``."""
+def sum_rule(seen: Seen) -> SumRule | None:
+    """None where the profiler's samples have no weights."""
     off, total_ns, wanted_ns = [], 0, 0
-    for number, took in seen.sums.items():
-        twice = twice_ns.get(number) or [0] * len(took)
-        for (sampled, duration), more in zip(took, twice, strict=True):
-            off.append(abs(sampled - duration - more))
+    for took in seen.sums.values():
+        for sampled, duration in took:
+            off.append(abs(sampled - duration))
             total_ns += sampled
-            wanted_ns += duration + more
+            wanted_ns += duration
     if not off:
         return None
     return SumRule(

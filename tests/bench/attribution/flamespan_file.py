@@ -18,11 +18,13 @@ def read(path: Path, seen: Seen) -> None:
     marked = _Marked(recording.tables)
     sums: dict[int, int] = {}
     for samples in recording.samples:
-        for row, wall_ns in _rows(samples):
+        for row, time_ns, wall_ns in _rows(samples):
             span = samples.span[row]
             root = spans.root(span)
             if root is not None:
-                sums[root.id] = sums.get(root.id, 0) + wall_ns
+                # A transaction's first sample is cut at its start.
+                inside_ns = min(wall_ns, time_ns - root.start_ns)
+                sums[root.id] = sums.get(root.id, 0) + inside_ns
             mark = marked.of(samples.stack[row])
             if mark is not None:
                 name = None if root is None else int(root.name)
@@ -36,12 +38,13 @@ def read(path: Path, seen: Seen) -> None:
 
 
 def _rows(samples: Samples):
-    """(row, wall nanoseconds): a row of a parked thread may stand for many passes."""
-    at = 0
+    """(row, time, wall nanoseconds): a row of a parked thread may stand for many passes."""
+    at, now = 0, samples.start_ticks
     for number, count in enumerate(samples.pass_samples):
+        now += samples.pass_ticks[number]
         charged = samples.pass_ticks[number] - samples.pass_unobserved[number]
         for row in range(at, at + count):
-            yield row, (charged + samples.wall_extra[row]) * samples.tick_ns
+            yield row, now * samples.tick_ns, (charged + samples.wall_extra[row]) * samples.tick_ns
         at += count
 
 

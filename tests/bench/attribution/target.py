@@ -39,7 +39,7 @@ def measure(spec: dict[str, Any]) -> dict[str, Any]:
     with TOOLS[spec["tool"]](spec["rate"], spec["folder"], seen) as tracer:
         book = Book(tracer)
         program(book, spec["seconds"])
-    rule = sum_rule(seen, book.twice_ns)
+    rule = sum_rule(seen)
     return {
         "transactions": book.begun,
         "figures": asdict(figures(seen)),

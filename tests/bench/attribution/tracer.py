@@ -25,15 +25,10 @@ class Tracer:
 
 @dataclass
 class Book:
-    """Numbers for transactions, and where they were in two places at once.
-
-    ``twice_ns`` lists by number, for each transaction of it, how long it was: a task that waits
-    for a call of its own in a thread. ``begun`` is how many transactions there were.
-    """
+    """Numbers for transactions; ``begun`` is how many there were."""
 
     tracer: Tracer
     made: list[Marks] = field(default_factory=lambda: [marks.make(n) for n in range(NUMBERS)])
-    twice_ns: dict[int, list[int]] = field(default_factory=dict)
     begun: int = 0
 
     def __post_init__(self) -> None:

@@ -1,7 +1,6 @@
 """Transactions of asyncio that do their work in a pool of threads.
 
-While a task waits for a call of its own in a thread, both are its transaction's; the book counts
-that time, since samples show it twice.
+While a task waits for a call of its own in a thread, the transaction is running there.
 """
 
 from __future__ import annotations
@@ -16,22 +15,19 @@ from attribution.marks import Marks
 from attribution.tracer import Book
 
 
-def _timed(mine: Marks, part: str, seconds: float, wait: float) -> int:
-    began = time.monotonic_ns()
+def _call(mine: Marks, part: str, seconds: float, wait: float) -> None:
     mine.inside(lambda: (mine.part[part](seconds), time.sleep(wait)))
-    return time.monotonic_ns() - began
 
 
 async def body(book: Book, mine: Marks, pool: ThreadPoolExecutor) -> None:
     """Two calls in threads, one in a span, work of the task in between."""
     mine.part["t"](0.001)
-    took_ns = await asyncio.to_thread(_timed, mine, "t", 0.003, 0.002)
+    await asyncio.to_thread(_call, mine, "t", 0.003, 0.002)
     with book.tracer.span("b"):
         context = contextvars.copy_context()
-        call = (context.run, _timed, mine, "b", random.uniform(0.001, 0.003), 0.001)
-        took_ns += await asyncio.get_running_loop().run_in_executor(pool, *call)
+        call = (context.run, _call, mine, "b", random.uniform(0.001, 0.003), 0.001)
+        await asyncio.get_running_loop().run_in_executor(pool, *call)
         mine.part["b"](0.0005)
-    book.twice_ns.setdefault(mine.number, []).append(took_ns)
 
 
 async def _client(book: Book, until: float, pool: ThreadPoolExecutor) -> None:
