@@ -26,7 +26,8 @@ class Groups:
     """Rows by group: ``rows[i]`` belongs to group ``group[i]``, described by ``columns``.
 
     A row may be in several groups (spans that lie in each other) and in none. ``names`` are the
-    columns that tell groups apart, for ties.
+    columns that tell groups apart, for ties. ``tail_ns`` is known of transactions: the time from
+    the last sample of each to its end.
     """
 
     columns: Columns
@@ -34,6 +35,7 @@ class Groups:
     count: int
     rows: Rows
     group: Ids
+    tail_ns: Ints | None = None
 
     def sums(self, chosen: Bools, values: Ints) -> Ints:
         """Sum of ``values`` of the chosen rows, by group."""
@@ -80,7 +82,17 @@ def _by_transaction(profile: Profile, rows: Rows, instances: bool) -> Groups:
     kept = group_of[root] >= 0
     index, root = index[kept], root[kept]
     cut = take(rows, index).since(spans.start_ns[root])
-    return Groups(columns, names, len(columns[names[0]]), cut, group_of[root])
+    count = len(columns[names[0]])
+    tail = np.zeros(count, np.int64)
+    np.add.at(tail, group_of[listed], _tails(spans, cut.time_ns, root)[listed])
+    return Groups(columns, names, count, cut, group_of[root], tail)
+
+
+def _tails(spans: Spans, time_ns: Ints, root: Ids) -> Ints:
+    """For each span row, how long before its end the last of its rows was taken."""
+    last = spans.start_ns.copy()
+    np.maximum.at(last, root, time_ns)
+    return np.maximum(spans.start_ns + spans.duration_ns - last, 0)
 
 
 def _by_span(profile: Profile, rows: Rows, instances: bool) -> Groups:

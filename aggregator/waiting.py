@@ -45,6 +45,10 @@ def waiting(profile: Profile, by: str = "transaction", *, instances: bool = Fals
     - awaiting_ns: a task that was suspended until something it awaits is there
     - loop_wait_ns: a task that could go on and waited for its event loop
 
+    Transactions have tail_ns beside it: the time from their last sample to their end, which no
+    sample stands for. recorded_ns and tail_ns are the duration, as far as the passes in between
+    could tell.
+
     A span has the time of the spans inside it too; of spans with one op and description that
     lie in each other it counts once. Several threads of one transaction add up.
     """
@@ -52,7 +56,8 @@ def waiting(profile: Profile, by: str = "transaction", *, instances: bool = Fals
     rows = groups.rows
     sums = {name: groups.sums(chosen, values) for name, (chosen, values) in _parts(rows).items()}
     recorded = sum(sums.values(), np.zeros(groups.count, np.int64))
-    table = pd.DataFrame({**groups.columns, "recorded_ns": recorded, **sums})
+    tail = {} if groups.tail_ns is None else {"tail_ns": groups.tail_ns}
+    table = pd.DataFrame({**groups.columns, "recorded_ns": recorded, **sums, **tail})
     if instances:
         return table.sort_values(["start_ns", "row"], ignore_index=True)
     table["least"] = sums["on_cpu_ns"] - recorded

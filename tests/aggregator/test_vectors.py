@@ -111,6 +111,9 @@ def test_transaction_is_clipped_to_its_start():
     inside = profile.transaction("GET /")
     assert functions(inside) == vector["transaction_functions"]
     assert end + EPOCH_NS - inside.rows.time_ns.max() == vector["tail_ns"]
+    (row,) = profile.waiting(by="transaction").to_dict("records")
+    assert row["tail_ns"] == vector["tail_ns"]
+    assert row["recorded_ns"] + row["tail_ns"] == row["duration_ns"]
     assert profile.total_ns == 40
 
 

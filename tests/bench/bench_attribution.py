@@ -15,7 +15,8 @@ profiler
 - nobodys %: of all samples inside a transaction those given to none (wanted: at most 0.5); "-":
   the profiler does not keep such samples
 - sum: the wall time of all samples of a transaction, of every state, against its duration. The
-  median and the worst difference in sampling intervals; the difference over the whole run
+  median and the worst difference in sampling intervals; the difference over the whole run, where
+  what comes after a transaction's last sample is counted too (tail_ns of profile.waiting())
 
 Profilers that start one profile for each transaction (sentry-sdk, pyinstrument) have samples of
 waiting tasks or of other threads in it: only those inside a transaction by their stack count.

@@ -28,7 +28,7 @@ class SumRule:
     """Time of a transaction's samples, of all states and threads, against its duration.
 
     Median and worst absolute difference in sampling intervals; over all, the difference as a
-    share of the durations.
+    share of the durations, with the time after each one's last sample (``tail_ns``) counted.
     """
 
     transactions: int
@@ -51,9 +51,9 @@ def sum_rule(seen: Seen) -> SumRule | None:
     """None where the profiler's samples have no weights."""
     off, total_ns, wanted_ns = [], 0, 0
     for took in seen.sums.values():
-        for sampled, duration in took:
+        for sampled, tail, duration in took:
             off.append(abs(sampled - duration))
-            total_ns += sampled
+            total_ns += sampled + tail
             wanted_ns += duration
     if not off:
         return None

@@ -17,6 +17,7 @@ def read(path: Path, seen: Seen) -> None:
     spans = _Spans(recording)
     marked = _Marked(recording.tables)
     sums: dict[int, int] = {}
+    last_ns: dict[int, int] = {}
     for samples in recording.samples:
         for row, time_ns, wall_ns in _rows(samples):
             span = samples.span[row]
@@ -25,6 +26,7 @@ def read(path: Path, seen: Seen) -> None:
                 # A transaction's first sample is cut at its start.
                 inside_ns = min(wall_ns, time_ns - root.start_ns)
                 sums[root.id] = sums.get(root.id, 0) + inside_ns
+                last_ns[root.id] = time_ns
             mark = marked.of(samples.stack[row])
             if mark is not None:
                 name = None if root is None else int(root.name)
@@ -33,7 +35,8 @@ def read(path: Path, seen: Seen) -> None:
     for end in sorted(recording.spans.ended, key=lambda end: end.id):
         start = spans.start.get(end.id)
         if start is not None and not start.parent:
-            took = (sums.get(end.id, 0), end.end_ns - start.start_ns)
+            tail_ns = max(0, end.end_ns - last_ns.get(end.id, start.start_ns))
+            took = (sums.get(end.id, 0), tail_ns, end.end_ns - start.start_ns)
             seen.sums.setdefault(int(start.name), []).append(took)
 
 

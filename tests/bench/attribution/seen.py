@@ -14,8 +14,8 @@ class Seen:
 
     right, foreign, nobodys: with the transaction of their stack, with another, with none.
     wrong_span: of the right ones, those in another span than their stack tells.
-    sums: number → of each transaction of that number, in order: (nanoseconds of its samples, of
-    its duration).
+    sums: number → of each transaction of that number, in order: (nanoseconds of its samples, from
+    the last of them to its end, of its duration).
     """
 
     right: int = 0
@@ -23,7 +23,7 @@ class Seen:
     nobodys: int | None = 0
     wrong_span: int = 0
     states: Counter[str] = field(default_factory=Counter)
-    sums: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    sums: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
     interval_ns: int = 0
 
     def add(self, mark: tuple[int, str], got: int | None, span: str | None = None) -> None:
