@@ -31,17 +31,33 @@ _MOST_TROUBLES = 3
 _LIMIT = 30
 """Rows that a table for people has unless ``--limit`` says otherwise."""
 
-QUESTIONS: dict[str, Callable[[Profile, bool], pd.DataFrame]] = {
+QUESTIONS: dict[str, Callable[[Profile, argparse.Namespace], pd.DataFrame]] = {
     "function": lambda profile, _: profile.functions(),
     "line": lambda profile, _: profile.lines(),
     "module": lambda profile, _: profile.modules(),
+    "file": lambda profile, _: profile.files(),
+    "path": lambda profile, _: profile.call_paths(),
+    "callers": lambda profile, asked: profile.callers(_function(asked)),
+    "callees": lambda profile, asked: profile.callees(_function(asked)),
+    "per-transaction": lambda profile, _: profile.functions_per_transaction(),
     "thread": lambda profile, _: profile.threads(),
-    "transaction": lambda profile, each: profile.transactions(instances=each),
-    "span": lambda profile, each: profile.spans(instances=each),
+    "process": lambda profile, _: profile.process_table(),
+    "transaction": lambda profile, asked: profile.transactions(instances=asked.instances),
+    "span": lambda profile, asked: profile.spans(instances=asked.instances),
     "gap": lambda profile, _: profile.gaps(),
     "op": lambda profile, _: profile.op_breakdown(),
+    "measurement": lambda profile, asked: profile.measurements(instances=asked.instances),
+    "sample": lambda profile, _: profile.samples(),
 }
-"""What ``report --by`` can be; the second argument asks for each transaction or span."""
+"""What ``report --by`` can be; the second argument holds the options."""
+
+
+def _function(asked: argparse.Namespace) -> str:
+    if asked.function is None:
+        raise UsageError(f"--by {asked.by} needs --function NAME: whose {asked.by}?")
+    name: str = asked.function
+    return name
+
 
 FORMATS = ("table", "csv", "json", "markdown")
 
@@ -51,7 +67,10 @@ def report_parser(parser: argparse.ArgumentParser) -> None:
     options.add_options(parser)
     table = parser.add_argument_group("the table")
     table.add_argument("--by", metavar="WHAT", default="function", help=", ".join(QUESTIONS))
-    table.add_argument("--instances", action="store_true", help="each transaction or span")
+    table.add_argument("--function", metavar="NAME", help="whose callers or callees")
+    table.add_argument(
+        "--instances", action="store_true", help="each transaction, span or measurement"
+    )
     table.add_argument("--match", metavar="REGEX", help="only rows whose name matches")
     table.add_argument("--sort", metavar="COLUMN", help="largest first (text: from A)")
     table.add_argument("--limit", metavar="N", type=int, help=f"rows, 0: all (tables: {_LIMIT})")
@@ -61,6 +80,8 @@ def report_parser(parser: argparse.ArgumentParser) -> None:
 def chosen(args: argparse.Namespace) -> Profile:
     """The profile that the options ask for; what is missing in it is said on standard error."""
     profile = options.chosen(args)
+    for caveat in profile.caveats:
+        print(f"flamespan: {caveat}", file=sys.stderr)
     for process in profile.processes:
         lines = list(troubles(process_info(process)))
         for line in lines[:_MOST_TROUBLES]:
@@ -78,7 +99,7 @@ def report(args: argparse.Namespace) -> int:
         raise UsageError(f"--format {args.format!r}: there are {', '.join(FORMATS)}")
     match = options.pattern(args.match, "--match") if args.match else None
     profile = chosen(args)
-    table = QUESTIONS[args.by](profile, args.instances)
+    table = QUESTIONS[args.by](profile, args)
     if match:
         table = _matching(table, match)
     if args.sort:
@@ -111,7 +132,7 @@ def _output() -> TextIO:
 
 def _matching(table: pd.DataFrame, pattern: re.Pattern[str]) -> pd.DataFrame:
     """Rows whose function matches (or what else names them, where there is no function)."""
-    names = ("function", "module", "transaction", "op", "thread")
+    names = ("function", "module", "file", "transaction", "op", "thread", "program")
     column = next(name for name in names if name in table)
     found = [bool(pattern.search(name)) for name in table[column]]
     return table[found]

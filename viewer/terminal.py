@@ -41,7 +41,10 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 ORIGIN_STYLE = {"application": "bold", "library": "", "stdlib": "italic", "runtime": "dim italic"}
 
-_COMMON = ("self_ns", "self_share", "total_ns", "total_share", "samples")
+_COMMON = (
+    *("self_ns", "self_share", "self_error", "total_ns", "total_share", "total_error"),
+    *("wall_any_ns", "samples"),
+)
 _DURATIONS = ("count", "errors", "total_ns", "mean_ns", "p50_ns", "p95_ns", "max_ns")
 _STATES = (
     "running_ns",
@@ -53,11 +56,31 @@ _STATES = (
     "unknown_ns",
 )
 
+_AROUND = (
+    *("total_ns", "total_share", "total_error", "self_ns", "samples"),
+    *("origin", "function", "place"),
+)
+
 COLUMNS: dict[tuple[str, bool], tuple[str, ...]] = {
     ("function", False): (*_COMMON, "origin", "function", "place"),
     ("line", False): (*_COMMON, "origin", "function", "place"),
     ("module", False): (*_COMMON, "origin", "module"),
+    ("file", False): (*_COMMON, "origin", "file"),
+    ("path", False): (
+        *("self_ns", "self_share", "self_error", "total_ns", "total_share", "total_error"),
+        *("samples", "path"),
+    ),
+    ("callers", False): _AROUND,
+    ("callees", False): _AROUND,
+    ("per-transaction", False): (
+        *("transactions", "transaction_share", "transaction_error", "mean_ns", "p50_ns"),
+        *("p75_ns", "p95_ns", "p99_ns", "max_ns", "origin", "function", "place"),
+    ),
     ("thread", False): ("thread", "pid", "samples", "wall_ns", "cpu_ns", *_STATES),
+    ("process", False): (
+        *("pid", "service", "host", "threads", "samples", "wall_ns", "cpu_ns", *_STATES),
+        "program",
+    ),
     ("transaction", False): ("transaction", "op", *_DURATIONS, "cpu_ns", "waiting_ns", "samples"),
     ("transaction", True): (
         *("id", "transaction", "status", "thread", "start_ns", "duration_ns"),
@@ -71,13 +94,28 @@ COLUMNS: dict[tuple[str, bool], tuple[str, ...]] = {
     ("gap", False): (
         *("duration_ns", "start_ns", "transaction", "samples", "function_ns", "function", "place"),
     ),
-    ("op", False): ("share", "exclusive_ns", "spans", "op"),
+    ("op", False): ("share", "share_error", "exclusive_ns", "spans", "op"),
+    ("measurement", False): (
+        *("transaction", "op", "measurement", "unit", "count", "sum", "mean", "min", "p50"),
+        *("p95", "max"),
+    ),
+    ("measurement", True): ("id", "transaction", "op", "start_ns", "measurement", "value", "unit"),
+    ("sample", False): (
+        *("time_ns", "thread", "state", "wall_ns", "cpu_ns", "transaction", "flags"),
+        *("function", "place"),
+    ),
 }
 """Columns for people, by question and whether each instance is asked for; CSV has them all."""
 
-_TEXTS = ("function", "place", "origin", "module", "op", "description", "transaction", "status")
+_TEXTS = (
+    *("function", "place", "origin", "module", "op", "description", "transaction", "status"),
+    *("file", "path", "service", "host", "program", "measurement", "unit", "state", "flags"),
+)
 
-_DISPENSABLE = ("origin", "samples", "errors", "total_share", "p50_ns", "waiting_ns", "spans", "op")
+_DISPENSABLE = (
+    *("total_error", "wall_any_ns", "self_error", "origin", "samples", "errors", "total_share"),
+    *("p50_ns", "waiting_ns", "spans", "op", "flags", "p75_ns", "transaction_error"),
+)
 """Columns that a narrow terminal goes without, the first ones first."""
 
 _LAST_TO_GO = ("cpu_ns", "max_ns", "mean_ns", "place", "status", "total_ns")
@@ -95,6 +133,9 @@ _HEADERS = {
     "waiting_ns": "waiting",
     "gil_wait_ns": "waits for GIL",
     "loop_wait_ns": "waits for loop",
+    "wall_any_ns": "any thread",
+    "time_ns": "at",
+    "transaction_share": "of all %",
 }
 
 
@@ -130,11 +171,23 @@ def console(file: TextIO) -> Console:
 def table(question: Question, rows: pd.DataFrame) -> RenderableType:
     """The rows as a table, under a line that says what they are of."""
     parts: list[RenderableType] = [*preface(question.profile), _Rows(question, rows)]
-    if question.left_out:
-        parts.append(Text(f"and {words.counted(question.left_out, 'row')} more (--limit 0)", "dim"))
     if not len(rows):
         parts.append(Text(_nothing(question), "dim"))
+    elif _unknown_errors(question, rows):
+        parts.append(Text(_TOO_FEW, "dim"))
+    if question.left_out:
+        parts.append(Text(f"and {words.counted(question.left_out, 'row')} more (--limit 0)", "dim"))
     return Group(*parts)
+
+
+_TOO_FEW = (
+    "How exact the shares are: too few to tell (it takes 5 transactions, else 5 blocks of 10 s)."
+)
+
+
+def _unknown_errors(question: Question, rows: pd.DataFrame) -> bool:
+    errors = [name for name in question.columns if name.endswith("_error")]
+    return bool(errors) and not any(_errors(rows, name).any() for name in errors)
 
 
 class _Rows:
@@ -202,9 +255,26 @@ def _used(question: Question, rows: pd.DataFrame) -> list[str]:
     for name in question.columns:
         empty = name in _STATES and not rows[name].any()
         alone = name == "pid" and len(question.profile.processes) < 2
-        if not empty and not alone:
+        # With one thread at a time the wall time of any is the total: no column for it.
+        same = name == "wall_any_ns" and rows[name].equals(rows["total_ns"])
+        unknown = name.endswith("_error") and not _errors(rows, name).any()
+        if not empty and not alone and not same and not unknown:
             names.append(name)
     return names
+
+
+def _errors(rows: pd.DataFrame, name: str) -> pd.Series[bool]:
+    """Where the 95 % interval of a share is known."""
+    return rows[_low(name)].notna()
+
+
+def _low(name: str) -> str:
+    return f"{_share(name)}_low"
+
+
+def _share(name: str) -> str:
+    """The share that an error belongs to: ``self_error`` to ``self_share``."""
+    return "share" if name == "share_error" else name.replace("_error", "_share")
 
 
 def _is_text(name: str) -> bool:
@@ -213,6 +283,8 @@ def _is_text(name: str) -> bool:
 
 def header(name: str) -> str:
     """A column's heading: its name without the unit, which every value shows."""
+    if name.endswith("_error"):
+        return "±"
     return _HEADERS.get(name, name.removesuffix("_ns").removesuffix("_share").replace("_", " ")) + (
         " %" if name.endswith("_share") else ""
     )
@@ -228,18 +300,32 @@ def _cell(question: Question, name: str, row: dict[str, Any]) -> Text:
 def _plain(question: Question, name: str, row: dict[str, Any]) -> str:
     if name == "place":
         return place(row["file"], row["line"])
-    value = row[name]
-    if name == "start_ns":
-        return "+" + words.duration(value - question.origin_ns)
+    if name.endswith("_error"):
+        return _reach(row, _share(name))
+    if name in ("start_ns", "time_ns"):
+        return "+" + words.duration(row[name] - question.origin_ns)
+    return _value(name, row[name])
+
+
+def _value(name: str, value: Any) -> str:
     if name.endswith("_ns"):
         return words.duration(value) if value else "0"
     if name.endswith("share"):
         return words.percent(value)
     if _is_text(name):
         return words.clean(str(value)) or "-"
-    return (
-        words.grouped(value) if isinstance(value, int) and name not in ("pid", "id") else str(value)
-    )
+    if isinstance(value, float):
+        return f"{value:,.6g}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    counted = isinstance(value, int) and name not in ("pid", "id")
+    return words.grouped(value) if counted else str(value)
+
+
+def _reach(row: dict[str, Any], share: str) -> str:
+    """How far the 95 % interval reaches to its farther side, in points of per cent."""
+    low, high = row[f"{share}_low"], row[f"{share}_high"]
+    if low is None or high is None:
+        return "?"
+    return f"{max(high - row[share], row[share] - low) * 100:.1f}"
 
 
 def place(file: str, line: int) -> str:
