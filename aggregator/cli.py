@@ -1,4 +1,4 @@
-"""``flamespan report | tree | export | info``: questions asked on the command line.
+"""``flamespan report | diff | tree | export | info``: questions asked on the command line.
 
 Machines get CSV and JSON from here. What people read is drawn by the viewer's terminal module,
 found by its name like an export format: the aggregator itself never needs the viewer.
@@ -19,13 +19,16 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from flamespan.aggregator import exporting, options
+from flamespan.aggregator import comparison, difftree, exporting, options
+from flamespan.aggregator.exporting import landing
 from flamespan.aggregator.exporting.json import plain, records
 from flamespan.aggregator.profile import Profile
 from flamespan.aggregator.quality import process_info, troubles
 from flamespan.profiler.errors import UsageError
 
 _TERMINAL = "flamespan.viewer.terminal"
+_DIFF_TABLE = "flamespan.viewer.difftable"
+_DIFF_SVG = "flamespan.viewer.diffsvg"
 
 _MOST_TROUBLES = 3
 _LIMIT = 30
@@ -104,10 +107,8 @@ def report(args: argparse.Namespace) -> int:
         table = _matching(table, match)
     if args.sort:
         table = _sorted(table, args.sort)
-    for_people = args.format in ("table", "markdown")
-    limit = args.limit if args.limit is not None else (_LIMIT if for_people else 0)
-    shown = table.head(limit) if limit > 0 else table
-    if for_people:
+    shown = _limited(table, args)
+    if args.format in ("table", "markdown"):
         draw = importlib.import_module(_TERMINAL)
         left = len(table) - len(shown)
         asked = draw.Question(profile, args.by, args.instances, options.origin_ns(profile), left)
@@ -115,12 +116,25 @@ def report(args: argparse.Namespace) -> int:
             print(draw.markdown(asked, shown), file=_output())
         else:
             draw.console(_output()).print(draw.table(asked, shown))
-    elif args.format == "csv":
-        _output().write(shown.to_csv(index=False, lineterminator="\n"))
     else:
-        said = json.dumps(records(shown), default=plain, ensure_ascii=False, indent=1)
-        print(said, file=_output())
+        _print_data(shown, args.format)
     return 0
+
+
+def _limited(table: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:
+    """As many rows as were asked for; people get few by default, programs all."""
+    for_people = args.format in ("table", "markdown")
+    limit = args.limit if args.limit is not None else (_LIMIT if for_people else 0)
+    return table.head(limit) if limit > 0 else table
+
+
+def _print_data(table: pd.DataFrame, form: str) -> None:
+    """The table for programs."""
+    if form == "csv":
+        _output().write(table.to_csv(index=False, lineterminator="\n"))
+    else:
+        said = json.dumps(records(table), default=plain, ensure_ascii=False, indent=1)
+        print(said, file=_output())
 
 
 def _output() -> TextIO:
@@ -144,6 +158,76 @@ def _sorted(table: pd.DataFrame, asked: str) -> pd.DataFrame:
         raise UsageError(f"--sort {asked!r}: this table has {', '.join(table.columns)}")
     rising = not pd.api.types.is_numeric_dtype(table[name])
     return table.sort_values(name, ascending=rising, kind="stable", ignore_index=True)
+
+
+def diff_parser(parser: argparse.ArgumentParser) -> None:
+    """Options of ``flamespan diff``."""
+    options.add_options(parser, sides=True)
+    how = parser.add_argument_group("the comparison")
+    how.add_argument(
+        "--measure", metavar="|".join(comparison.MEASURES), default="self", help="time"
+    )
+    how.add_argument(
+        "--test",
+        metavar="|".join(comparison.TESTS),
+        default="both",
+        help="what must differ: time per transaction, share of it, or both",
+    )
+    how.add_argument(
+        "--fail-on-regression", action="store_true", help="exit with 1 where something is slower"
+    )
+    out = parser.add_argument_group("the answer")
+    out.add_argument("--match", metavar="REGEX", help="only functions whose name matches")
+    out.add_argument("--sort", metavar="COLUMN", help="largest first (text: from A)")
+    out.add_argument("--limit", metavar="N", type=int, help=f"rows, 0: all (tables: {_LIMIT})")
+    out.add_argument("--format", metavar="|".join(FORMATS), default="table", help="of the output")
+    out.add_argument("--svg", metavar="FILE", help="write a differential flame graph")
+    out.add_argument("--folded", metavar="FILE", help="write stacks with both sides' nanoseconds")
+
+
+def diff(args: argparse.Namespace) -> int:
+    """Print what changed; 1 where it is slower and that was asked for."""
+    if args.format not in FORMATS:
+        raise UsageError(f"--format {args.format!r}: there are {', '.join(FORMATS)}")
+    match = options.pattern(args.match, "--match") if args.match else None
+    found = comparison.compare(
+        _side(args, args.base), _side(args, args.new), measure=args.measure, test=args.test
+    )
+    table = found.table if match is None else _matching(found.table, match)
+    if args.sort:
+        table = _sorted(table, args.sort)
+    shown = _limited(table, args)
+    if args.format in ("table", "markdown"):
+        draw = importlib.import_module(_DIFF_TABLE)
+        if args.format == "markdown":
+            print(draw.markdown(found, shown), file=_output())
+        else:
+            console = importlib.import_module(_TERMINAL).console(_output())
+            console.print(draw.table(found, shown, len(table) - len(shown)))
+    else:
+        _print_data(shown, args.format)
+    _write_diff(found, args)
+    return int(args.fail_on_regression and found.regressed)
+
+
+def _side(args: argparse.Namespace, path: str) -> Profile:
+    """One of the two recordings, by the same filters as the other."""
+    try:
+        return chosen(argparse.Namespace(**{**vars(args), "paths": [path]}))
+    except UsageError as error:
+        said = str(error)
+        raise UsageError(said if path in said else f"{path}: {said}") from None
+
+
+def _write_diff(found: comparison.Comparison, args: argparse.Namespace) -> None:
+    """Write the files that were asked for, and say where (not into CSV or JSON)."""
+    for path, write in (
+        (args.svg, lambda file: importlib.import_module(_DIFF_SVG).write(found, file)),
+        (args.folded, lambda file: file.writelines(f"{line}\n" for line in difftree.folded(found))),
+    ):
+        if path:
+            landing.land(path, write, binary=False)
+            print(f"wrote {path} ({os.path.getsize(path):,} bytes)", file=sys.stderr)
 
 
 def tree_parser(parser: argparse.ArgumentParser) -> None:

@@ -22,11 +22,18 @@ _UNITS_NS = {
 _DURATION = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zµ]*)\s*\Z")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Where to read from, and every filter and view."""
-    parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="sample files, folders or globs; foreign profiles"
-    )
+def add_options(parser: argparse.ArgumentParser, *, sides: bool = False) -> None:
+    """Where to read from (one or more paths, or two ``sides``), and every filter and view."""
+    if sides:
+        parser.add_argument("base", metavar="BASE", help="the recording before: file, folder, glob")
+        parser.add_argument("new", metavar="NEW", help="the recording after")
+    else:
+        parser.add_argument(
+            "paths",
+            nargs="+",
+            metavar="PATH",
+            help="sample files, folders or globs; foreign profiles",
+        )
     parser.add_argument(
         "--unit",
         metavar="TIME",

@@ -126,7 +126,7 @@ def _op_intervals(
     unit, units = pd.factorize(spans.transaction[rows])
     pairs = alone(of_row, len(number))
     order = np.argsort(unit, kind="stable")
-    parts = Units(unit[order], order, exclusive[rows][order], len(units), rows)
+    parts = Units(unit[order], order, exclusive[rows][order], len(units), rows, units)
     return intervals(parts, pairs, table["share"].to_numpy(np.float64))
 
 

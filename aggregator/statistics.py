@@ -7,6 +7,7 @@ seconds), never the sample: ``aggregator/units.py`` cuts a profile into them.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -52,6 +53,7 @@ def interval(ratio: Floats, error: Floats, units: int) -> tuple[Floats, Floats]:
     return np.maximum(ratio - reach, 0.0), np.minimum(ratio + reach, 1.0)
 
 
+@lru_cache(maxsize=4096)
 def t_quantile(probability: float, df: float) -> float:
     """The value below which Student's t lies with this probability (df > 0)."""
     if df >= _AS_NORMAL:
@@ -114,5 +116,6 @@ def false_discovery(p_values: Floats) -> Floats:
     tested = np.flatnonzero(~np.isnan(p_values))
     order = tested[np.argsort(p_values[tested], kind="stable")]
     scaled = p_values[order] * len(order) / np.arange(1, len(order) + 1)
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    rising = np.minimum.accumulate(scaled[::-1])[::-1]
+    adjusted[order] = np.maximum(np.minimum(rising, 1.0), p_values[order])
     return adjusted

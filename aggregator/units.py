@@ -34,7 +34,8 @@ class Units:
     """Distinct (unit, stack) pairs of a view, ordered by unit, with the weight of each.
 
     ``stacks`` are the distinct stacks (nodes of ``Tables.tree``), ``stack`` of a pair is a
-    position in them. Only units with samples in view are there.
+    position in them. Only units with samples in view are there; ``key`` is what each is: the row
+    of a transaction, or a number from the number of spans on for a block.
     """
 
     unit: Ids
@@ -42,6 +43,7 @@ class Units:
     weight_ns: Ints
     count: int
     stacks: Ids
+    key: Ids
 
     @cached_property
     def totals(self) -> Floats:
@@ -68,16 +70,16 @@ class Membership:
 
 def units_of(view: View) -> Units:
     """The sampling units of a view's selected samples, by its clock."""
-    unit, count = row_units(view)
+    unit, key = row_units(view)
     stack, stacks = pd.factorize(view.selected.stack)
     size = max(len(stacks), 1)
     summed = pd.Series(view.weights_ns).groupby(unit.astype(np.int64) * size + stack).sum()
     keys = summed.index.to_numpy(np.int64)
-    return Units(keys // size, keys % size, summed.to_numpy(np.int64), count, stacks)
+    return Units(keys // size, keys % size, summed.to_numpy(np.int64), len(key), stacks, key)
 
 
-def row_units(view: View) -> tuple[Ids, int]:
-    """The unit (0, 1, …) of each selected row, and how many units there are."""
+def row_units(view: View) -> tuple[Ids, Ids]:
+    """The unit (0, 1, …) of each selected row, and what each unit is (``Units.key``)."""
     rows, spans = view.selected, view.tables.spans
     process = np.array([thread.process for thread in view.tables.threads], np.int64)
     first = np.array([process.first_ns for process in view.tables.processes], np.int64)
@@ -88,7 +90,7 @@ def row_units(view: View) -> tuple[Ids, int]:
     inside = rows.span >= 0
     key[inside] = spans.transaction[rows.span[inside]]
     codes, distinct = pd.factorize(key)
-    return codes.astype(np.int32), len(distinct)
+    return codes.astype(np.int32), np.asarray(distinct)
 
 
 def on_path(tree: StackTree, place: Ids, group: Ids, first: Bools, size: int) -> Membership:

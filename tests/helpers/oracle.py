@@ -145,3 +145,52 @@ def bottom_up(samples: Samples) -> dict[Stack, int]:
         for depth in range(1, len(upward) + 1):
             nodes[upward[:depth]] += weight
     return {path: weight for path, weight in nodes.items() if weight}
+
+
+Unit = tuple[str, int, int]
+"""A transaction's name, its time in one function, its time in all."""
+
+
+def standardised(base: list[Unit], new: list[Unit], few: int) -> dict[str, tuple[float, ...]]:
+    """Base, new and error of a function's mean time, and of its share, in one mix of names."""
+    names = sorted({name for name, *_ in base} & {name for name, *_ in new})
+    sides = [
+        {name: [(y, m) for n, y, m in side if n == name] for name in names} for side in (base, new)
+    ]
+    counts = [{name: len(side[name]) for name in names} for side in sides]
+    raw = {n: counts[0][n] * counts[1][n] / (counts[0][n] + counts[1][n]) for n in names}
+    mix = {name: weight / sum(raw.values()) for name, weight in raw.items()}
+
+    def mean(values: list[float]) -> float:
+        return sum(values) / len(values)
+
+    def squares(values: list[float]) -> float:
+        return sum((value - mean(values)) ** 2 for value in values)
+
+    def error(residuals: list[dict[str, list[float]]], scales: list[float]) -> float:
+        variance = 0.0
+        for name in names:
+            both = residuals[0][name] + residuals[1][name]
+            for side, scale in zip(residuals, scales, strict=True):
+                values = side[name]
+                pooled = min(len(other[name]) for other in residuals) < few
+                spread = (
+                    squares(both) / max(len(both) - 1, 1)
+                    if pooled
+                    else squares(values) / (len(values) - 1)
+                )
+                variance += (mix[name] * scale) ** 2 * spread / len(values)
+        return variance**0.5
+
+    times = [{name: [float(y) for y, _ in side[name]] for name in names} for side in sides]
+    levels = [sum(mix[name] * mean(side[name]) for name in names) for side in times]
+    wholes = [sum(mix[name] * mean([m for _, m in side[name]]) for name in names) for side in sides]
+    shares = [level / whole for level, whole in zip(levels, wholes, strict=True)]
+    rest = [
+        {name: [y - share * m for y, m in side[name]] for name in names}
+        for side, share in zip(sides, shares, strict=True)
+    ]
+    return {
+        "time": (*levels, error(times, [1, 1])),
+        "share": (*shares, error(rest, [1 / whole for whole in wholes])),
+    }
