@@ -308,10 +308,11 @@ def _table(
     }
     table = pd.DataFrame(_identity(matched, seen) | {name: v[seen] for name, v in said.items()})
     table.insert(0, "size", np.abs(columns["change"][seen]))
-    order = ["alarm", "size", "function", "file", "line"]
-    rising = [False, False, True, True, True]
+    table.insert(0, "both", exact[0][seen] + exact[1][seen])
+    order = ["alarm", "size", "both", "function", "file", "line"]
+    rising = [False, False, False, True, True, True]
     table = table.sort_values(order, ascending=rising, kind="stable", ignore_index=True)
-    return table.drop(columns="size")
+    return table.drop(columns=["size", "both"])
 
 
 def _identity(matched: Matched, functions: Ids) -> dict[str, object]:

@@ -38,10 +38,10 @@ svg { --d0: #dcdad4; --r1: #f6cdbf; --r2: #f1a58f; --r3: #e87a61; --r4: #d8503c;
 
 _LEGEND = legend(
     (
-        ("r3", "up", "takes more"),
-        ("u3", "down", "takes less"),
-        ("d0 sure", "sure", "more than chance"),
-        ("d0 gone", "gone", "new or vanished"),
+        ("r3", "up", "more"),
+        ("u3", "down", "less"),
+        ("d0 sure", "sure", "sure"),
+        ("d0 gone", "gone", "new or gone"),
     )
 )
 
@@ -54,7 +54,8 @@ def write(found: Comparison, file: TextIO) -> None:
     title = names[1] if names[0] == names[1] else f"{names[0]} → {names[1]}"
     about = (
         f"{words.duration(found.base.total_ns)} of {found.base.weight_clock} time before, "
-        f"{words.duration(found.new.total_ns)} after; a box is as wide as the mean of both shares"
+        f"{words.duration(found.new.total_ns)} after; a box is as wide as the mean of both shares; "
+        "sure: its function changed by more than chance"
     )
     said = Said(title, f"Differential flame graph of {title}", about, left_out(boxes))
     draw(file, said, boxes, _LEGEND, _boxes(found, made, boxes), _STYLE)

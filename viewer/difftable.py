@@ -21,19 +21,27 @@ if TYPE_CHECKING:
 
     from flamespan.aggregator.comparison import Comparison
 
+_NAMES = 12
 _STYLES = {SLOWER: "bold red", FASTER: "green", TOO_FEW: "dim"}
 
 
 def table(found: Comparison, rows: pd.DataFrame, left_out: int) -> RenderableType:
     """The rows as a table, under what was compared and above what it says."""
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
-    for heading in _headings(found):
-        text = heading in _TEXTS
+    cells = [_cells(found, row) for row in records(rows)]
+    for place_of, heading in enumerate(_headings(found)):
+        text = heading in ("function", "where")
+        # Numbers are never cut: names give way.
+        whole = max([len(heading), *(len(row[place_of]) for row in cells)])
         drawn.add_column(
-            heading, justify="left" if text else "right", no_wrap=True, overflow="ellipsis"
+            heading,
+            justify="left" if heading in _TEXTS else "right",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=min(whole, _NAMES) if text else whole,
         )
-    for row in records(rows):
-        drawn.add_row(*map(Text, _cells(found, row)), style=_STYLES.get(row["verdict"], ""))
+    for row, verdict in zip(cells, rows["verdict"], strict=True):
+        drawn.add_row(*map(Text, row), style=_STYLES.get(verdict, ""))
     more = [Text(f"and {words.counted(left_out, 'row')} more (--limit 0)", "dim")]
     head = [Text(line, "dim" if i else "bold") for i, line in enumerate(preface(found))]
     tail = [Text(line, "bold") for line in summary(found)]

@@ -113,7 +113,7 @@ _TEXTS = (
 )
 
 _DISPENSABLE = (
-    *("total_error", "wall_any_ns", "self_error", "origin", "samples", "errors", "total_share"),
+    *("total_error", "wall_any_ns", "origin", "samples", "errors", "total_share", "self_error"),
     *("p50_ns", "waiting_ns", "spans", "op", "flags", "p75_ns", "transaction_error"),
 )
 """Columns that a narrow terminal goes without, the first ones first."""
@@ -135,7 +135,7 @@ _HEADERS = {
     "loop_wait_ns": "waits for loop",
     "wall_any_ns": "any thread",
     "time_ns": "at",
-    "transaction_share": "of all %",
+    "transaction_share": "of all",
 }
 
 

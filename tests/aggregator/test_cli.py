@@ -334,3 +334,10 @@ def test_what_a_recording_lost_is_said_beside_every_answer(recording, tmp_path, 
     assert "cut.fspan: the last" in said
     assert "left out:" in said
     assert "stub.fspan at 12: no readable header" in said
+
+
+def test_a_clock_that_the_recording_cannot_tell_is_said(recording, capsys):
+    assert main(["report", recording, "--clock", "gil", "--format", "csv"]) == 0
+    captured = capsys.readouterr()
+    assert all(int(row["total_ns"]) == 0 for row in rows(captured.out))
+    assert "no sample here says that its thread held the GIL" in captured.err

@@ -1,0 +1,45 @@
+"""Every command in docs/tables.md gives what stands below it. REFRESH_GOLDEN=1 writes it anew."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from flamespan.profiler.__main__ import main
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "tables.md"
+BLOCK = re.compile(r"```console\n(.*?)```", re.S)
+WIDTH = "110"
+
+
+def commands(block: str) -> list[str]:
+    return [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+
+
+def answers(block: str, capsys) -> str:
+    said = []
+    for command in commands(block):
+        program, *arguments = shlex.split(command)
+        assert program == "flamespan"
+        assert main(arguments) == 0
+        text = "\n".join(line.rstrip() for line in capsys.readouterr().out.splitlines())
+        said.append(f"$ {command}\n{text}\n")
+    return "".join(said)
+
+
+@pytest.mark.parametrize("place", range(len(BLOCK.findall(PAGE.read_text("utf-8")))))
+def test_worked_examples(place, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", WIDTH)
+    page = PAGE.read_text("utf-8")
+    block = BLOCK.findall(page)[place]
+    found = answers(block, capsys)
+    if os.environ.get("REFRESH_GOLDEN"):
+        PAGE.write_text(page.replace(block, found, 1), "utf-8")
+        block = found
+    assert found == block
