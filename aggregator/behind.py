@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from flamespan.aggregator import transform
+from flamespan.aggregator import calls, transform
 from flamespan.aggregator.data import Origin, Tables
+from flamespan.aggregator.spantables import OTHER
 from flamespan.aggregator.stacktree import Bools, Ids
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import Flag, State
@@ -101,8 +102,12 @@ def _with_frames(profile: Profile, frames: Bools) -> Profile:
     return narrowed(profile, on[counted.place][profile.rows.stack] & profile.in_states)
 
 
-def behind(profile: Profile, by: str, row: Row) -> Profile:
+def behind(profile: Profile, by: str, row: Row, of: str | None = None) -> Profile:
     """The samples that one row of the table ``by`` sums; ``Profile.behind`` tells more."""
+    if by in ("callers", "callees"):
+        if of is None:
+            raise UsageError(f"a row of {by} needs the function they are {by} of: of=NAME")
+        return _around(profile, by, row, of)
     if by not in _FINDERS:
         raise UsageError(
             f"no table {by!r} with rows to look behind; there are {', '.join(_FINDERS)}"
@@ -116,10 +121,22 @@ def behind(profile: Profile, by: str, row: Row) -> Profile:
 
 
 def _function(profile: Profile, row: Row) -> Profile:
-    t = profile.tables
+    return with_functions(profile, _same(profile.tables, row))
+
+
+def _around(profile: Profile, by: str, row: Row, of: str) -> Profile:
+    found = np.flatnonzero(_same(profile.tables, row))
+    function = int(found[0]) if len(found) else -1  # <itself>, <no caller>
+    on = calls.stacks_of(profile, of, by, function)
+    return narrowed(profile, on[profile.rows.stack] & profile.in_states)
+
+
+def _same(t: Tables, row: Row) -> Bools:
+    """The functions of this name, file and first line."""
     wanted = np.array([name == row["function"] for name in t.function_name], bool)
     wanted &= np.array([file == row["file"] for file in t.function_file], bool)
-    return with_functions(profile, wanted & (t.function_line == row["line"]))
+    same: Bools = wanted & (t.function_line == row["line"])
+    return same
 
 
 def _line(profile: Profile, row: Row) -> Profile:
@@ -191,6 +208,14 @@ def _gap(profile: Profile, row: Row) -> Profile:
     return inside.between(int(row["start_ns"]), int(row["end_ns"])).all_states()
 
 
+def _op(profile: Profile, row: Row) -> Profile:
+    spans = profile.tables.spans
+    same = np.array([op == row["op"] for op in spans.op], bool) & ~spans.is_transaction
+    if row["op"] == OTHER:
+        same |= spans.is_transaction
+    return _directly(profile, same)
+
+
 def _measurement(profile: Profile, row: Row) -> Profile:
     spans = profile.tables.spans
     held = np.array([row["measurement"] in found for found in spans.measurements], bool)
@@ -214,5 +239,6 @@ _FINDERS: dict[str, Callable[[Profile, Row], Profile]] = {
     "transaction": _transaction,
     "span": _span,
     "gap": _gap,
+    "op": _op,
     "measurement": _measurement,
 }

@@ -73,6 +73,7 @@ class _Cut:
         t = profile.tables
         self.functions = select.functions(t, which)
         self.stacks = _called(profile)
+        self._function = t.frame_function
         tree = self.stacks.tree
         self.wanted = self.functions[t.frame_function]
         self.outer = transform.outermost_of(tree, self.wanted)
@@ -81,6 +82,24 @@ class _Cut:
         self.weights = tuple(
             _added(values, self.stacks.place, len(tree)) for values in profile.stack_weights
         )
+
+    @property
+    def caller(self) -> Ids:
+        """The function above the outermost call, per node; -1 where there is none."""
+        tree = self.stacks.tree
+        above = tree.parent[np.maximum(self.outer, 0)]
+        return np.where(above > 0, self._function[tree.key[above]], -1)
+
+    @property
+    def callee(self) -> Ids:
+        """The function that the outermost call is in, per node; -1 while it runs itself."""
+        tree = self.stacks.tree
+        child = np.full(len(tree), -1, np.int32)
+        for nodes in tree.levels[1:]:
+            up = tree.parent[nodes]
+            first = (self.outer[nodes] >= 0) & (self.outer[nodes] == up)
+            child[nodes] = np.where(first, nodes, child[up])
+        return np.where(child >= 0, self._function[tree.key[child]], -1)
 
     def moved(self, place: Ids, size: int) -> tuple[Ints, Ints]:
         """Weights and samples of stacks with the function, put where ``place`` says."""
@@ -111,10 +130,7 @@ def callers(profile: Profile, which: str) -> pd.DataFrame:
     total_share_high (95 % interval; NaN: too few to tell). total_ns sums to the function's total.
     """
     cut = _Cut(profile, which)
-    tree = cut.stacks.tree
-    above = tree.parent[np.maximum(cut.outer, 0)]
-    caller = np.where(above > 0, profile.tables.frame_function[tree.key[above]], -1)
-    return _around(profile, cut, caller, cut.leaf_is_function, NO_CALLER)
+    return _around(profile, cut, cut.caller, cut.leaf_is_function, NO_CALLER)
 
 
 def callees(profile: Profile, which: str) -> pd.DataFrame:
@@ -124,15 +140,17 @@ def callees(profile: Profile, which: str) -> pd.DataFrame:
     function itself runs the callee is "<itself>". total_ns sums to the function's total.
     """
     cut = _Cut(profile, which)
-    tree = cut.stacks.tree
-    child = np.full(len(tree), -1, np.int32)
-    for nodes in tree.levels[1:]:
-        up = tree.parent[nodes]
-        first = (cut.outer[nodes] >= 0) & (cut.outer[nodes] == up)
-        child[nodes] = np.where(first, nodes, child[up])
-    callee = np.where(child >= 0, profile.tables.frame_function[tree.key[child]], -1)
-    leaf = profile.tables.frame_function[tree.key]
+    callee = cut.callee
+    leaf = profile.tables.frame_function[cut.stacks.tree.key]
     return _around(profile, cut, callee, (leaf == callee) | (callee < 0), ITSELF)
+
+
+def stacks_of(profile: Profile, which: str, side: str, function: int) -> Bools:
+    """Which recorded stacks a row of ``callers`` or ``callees`` sums (``function`` -1: nobody)."""
+    cut = _Cut(profile, which)
+    around = cut.caller if side == "callers" else cut.callee
+    on: Bools = (cut.outer >= 0) & (around == function)
+    return on[cut.stacks.place]
 
 
 def _around(profile: Profile, cut: _Cut, function: Ids, own: Bools, nobody: str) -> pd.DataFrame:

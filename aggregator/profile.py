@@ -190,16 +190,17 @@ class Profile(View):
         """
         return behind.with_functions(self, select.functions(self.tables, function))
 
-    def behind(self, by: str, row: Mapping[str, Any] | pd.Series) -> Profile:
+    def behind(self, by: str, row: Mapping[str, Any] | pd.Series, of: str | None = None) -> Profile:
         """The samples behind one row of a table, for any question about them.
 
         ``by`` names the table as ``flamespan report --by`` does (function, line, module, file,
-        path, per-transaction, thread, process, transaction, span, gap, measurement), ``row`` is
-        one of its rows: ``profile.behind("function", profile.functions().iloc[0])``. Its
-        ``samples()`` are the samples, its ``transactions(instances=True)`` the transactions.
-        UsageError for an unknown table or a row of another one.
+        path, callers, callees, per-transaction, thread, process, transaction, span, op, gap,
+        measurement), ``row`` is one of its rows, ``of`` the function of callers and callees:
+        ``profile.behind("function", profile.functions().iloc[0])``. Its ``samples()`` are the
+        samples, its ``transactions(instances=True)`` the transactions. UsageError for an unknown
+        table or a row of another one.
         """
-        return behind.behind(self, by, row)
+        return behind.behind(self, by, row, of)
 
     def _on(self, tree: StackTree, place: Ids) -> Profile:
         """The same samples on other stacks."""

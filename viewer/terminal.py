@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
+import numpy as np
 from rich.console import (
     Console,
     ConsoleOptions,
@@ -23,6 +24,7 @@ from rich.text import Text
 from flamespan.aggregator import exporting
 from flamespan.aggregator.data import Origin
 from flamespan.aggregator.exporting.json import records
+from flamespan.aggregator.treeshares import node_intervals
 from flamespan.viewer import words
 from flamespan.viewer.calllines import call_lines
 from flamespan.viewer.factsheet import info
@@ -361,26 +363,31 @@ def _nothing(question: Question) -> str:
 
 
 def tree(profile: Profile, calls: CallTree, min_share: float, depth: int | None) -> RenderableType:
-    """The call tree, a line a node: total, its share, self time, then the function."""
+    """The call tree, a line a node: total, its share with error, self time, the function."""
     whole = int(calls.total_ns[0]) or 1
+    low, high = node_intervals(profile, calls)
+    sure = not np.isnan(high[0])
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
-    for heading, least in (("total", 10), ("total %", 7), ("self", 10)):
-        drawn.add_column(heading, justify="right", no_wrap=True, min_width=least)
+    for heading, least in (("total", 10), ("total %", 7), ("±", 4), ("self", 10)):
+        if sure or heading != "±":
+            drawn.add_column(heading, justify="right", no_wrap=True, min_width=least)
     drawn.add_column("function", no_wrap=True, overflow="ellipsis", ratio=1)
     for line in call_lines(calls, min_share, depth):
         if line.node < 0:
-            gone = f"{line.guide}({words.counted(line.hidden, 'smaller one')})"
-            took = words.duration(line.hidden_ns)
-            drawn.add_row(took, words.percent(line.hidden_ns / whole), "", Text(gone), style="dim")
+            gone = Text(f"{line.guide}({words.counted(line.hidden, 'smaller one')})")
+            took = words.duration(line.hidden_ns), words.percent(line.hidden_ns / whole)
+            drawn.add_row(*took, *[""] * sure, "", gone, style="dim")
             continue
-        total, own = int(calls.total_ns[line.node]), int(calls.self_ns[line.node])
+        share = int(calls.total_ns[line.node]) / whole
+        reach = max(high[line.node] - share, share - low[line.node])
+        own = int(calls.self_ns[line.node])
         drawn.add_row(
-            words.duration(total),
-            words.percent(total / whole),
+            *(words.duration(int(calls.total_ns[line.node])), words.percent(share)),
+            *[f"{reach * 100:.1f}"] * sure,
             words.duration(own) if own else "",
             _called(calls, line.node, line.guide),
         )
-    return Group(*preface(profile), drawn)
+    return Group(*preface(profile), drawn, *([] if sure else [Text(_TOO_FEW, "dim")]))
 
 
 def _called(calls: CallTree, node: int, guide: str) -> Text:

@@ -264,6 +264,10 @@ def test_behind_every_row_are_its_samples(samples):
     app = profile.application_frames()
     for row in app.functions().to_dict("records"):
         assert app.behind("function", row).total_ns == row["total_ns"]
+    name = samples[0][0][-1]
+    for by, table in (("callers", profile.callers(name)), ("callees", profile.callees(name))):
+        for row in table.to_dict("records"):
+            assert profile.behind(by, row, of=name).total_ns == row["total_ns"]
 
 
 def test_behind_rows_of_other_tables():
@@ -281,6 +285,11 @@ def test_behind_rows_of_other_tables():
         for row in table.to_dict("records"):
             view = profile.all_states().behind(by, row)
             assert len(view.samples()) == row[column]
+    exclusive = profile.op_breakdown().set_index("op")["exclusive_ns"]
+    for row in profile.op_breakdown().to_dict("records"):
+        assert profile.behind("op", row).total_ns == exclusive[row["op"]]
+    with pytest.raises(UsageError, match="a row of callers needs the function they are callers of"):
+        profile.behind("callers", profile.callers("sort").iloc[0])
     row = profile.measurements().iloc[0]
     assert profile.behind("measurement", row).transactions()["transaction"].tolist() == [
         "GET /cart"

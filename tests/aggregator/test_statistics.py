@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flamespan.aggregator import statistics
+from flamespan.aggregator.treeshares import node_intervals
 from flamespan.aggregator.units import BLOCK_NS
 from flamespan.profiler.model import SpanEnd, SpanStart
 from helpers import oracle
@@ -60,6 +61,34 @@ def test_intervals_are_the_ratio_estimators_over_units(units, transactions):
             share = row[f"{kind}_share"]
             assert low == pytest.approx(max(share - reach, 0), abs=1e-6)
             assert high == pytest.approx(min(share + reach, 1), abs=1e-6)
+
+
+@several
+@given(UNITS)
+def test_intervals_of_a_trees_nodes(units):
+    profile = recorded(units, transactions=True)
+    whole = [sum(weight for _, weight in samples) for samples in units]
+    for direction in ("top-down", "bottom-up"):
+        tree = profile.tree(direction)
+        low, high = node_intervals(profile, tree)
+        assert len(low) == len(tree)
+        if len(units) < statistics.FEWEST_UNITS:
+            assert np.isnan(low).all()
+            continue
+        path = {0: ()}
+        for node in range(1, len(tree)):
+            path[node] = (*path[int(tree.parent[node])], tree.name(node))
+            depth = len(path[node])
+            held = [
+                sum(w for s, w in samples
+                    if (s if direction == "top-down" else s[::-1])[:depth] == path[node])
+                for samples in units
+            ]  # fmt: skip
+            error = oracle.share_error(list(zip(held, whole, strict=True)))
+            reach = statistics.t_quantile(0.975, len(units) - 1) * error
+            share = tree.total_ns[node] / profile.total_ns
+            assert high[node] == pytest.approx(min(share + reach, 1), abs=1e-6)
+            assert low[node] == pytest.approx(max(share - reach, 0), abs=1e-6)
 
 
 def test_samples_in_a_transaction_do_not_make_it_more_exact():
