@@ -9,7 +9,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-import numpy as np
 from rich.console import (
     Console,
     ConsoleOptions,
@@ -24,6 +23,7 @@ from rich.text import Text
 from flamespan.aggregator import exporting
 from flamespan.aggregator.data import Origin
 from flamespan.aggregator.exporting.json import records
+from flamespan.aggregator.statistics import FEWEST_UNITS
 from flamespan.aggregator.treeshares import node_intervals
 from flamespan.viewer import words
 from flamespan.viewer.calllines import call_lines
@@ -365,8 +365,8 @@ def _nothing(question: Question) -> str:
 def tree(profile: Profile, calls: CallTree, min_share: float, depth: int | None) -> RenderableType:
     """The call tree, a line a node: total, its share with error, self time, the function."""
     whole = int(calls.total_ns[0]) or 1
-    low, high = node_intervals(profile, calls)
-    sure = not np.isnan(high[0])
+    low, high = node_intervals(profile, calls, min_share)
+    sure = profile.units.told >= FEWEST_UNITS
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
     for heading, least in (("total", 10), ("total %", 7), ("±", 4), ("self", 10)):
         if sure or heading != "±":
