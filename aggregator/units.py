@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BLOCK_NS = 10_000_000_000
 """Neighbouring samples of a thread resemble each other; ten seconds apart they hardly do."""
 
-_CHUNK = 4_000_000
+_CHUNK = 1_000_000
 _DENSE = 16
 """Cells of a dense table that one row may cost before hashing is cheaper."""
 

@@ -41,13 +41,16 @@ def equals(job: tuple[int, list[float]]):
     seed, truth = job
     found = compared(seed)
     table = found.base.functions().set_index("function")
-    held = []
+    samples, held = len(found.base.selected), []
     for low, high in BANDS:
         names = [f"f{f}" for f, share in enumerate(truth) if low <= share < high]
         rows = table.reindex(names)
         share = np.array([truth[int(name[1:])] for name in names])
         inside = (rows["self_share_low"] <= share) & (share <= rows["self_share_high"])
-        held += [int(inside.sum()), len(names)]
+        # What it would be if samples were independent.
+        naive = 1.96 * np.sqrt(rows["self_share"] * (1 - rows["self_share"]) / samples)
+        near = abs(rows["self_share"] - share) <= naive
+        held += [int(inside.sum()), int(near.sum()), len(names)]
     return int(found.table["alarm"].sum()), held, found.tested, found.would_have_seen
 
 
@@ -78,9 +81,10 @@ def main() -> None:
         would = np.median([result[3] for result in results])
         print(f"  a function of 1 % or more would be seen from x{would:.2f} on (median)")
         sums = np.sum([result[1] for result in results], axis=0)
-        for (low, high), held, of in zip(BANDS, sums[::2], sums[1::2], strict=True):
+        for (low, high), (held, naive, of) in zip(BANDS, sums.reshape(-1, 3), strict=True):
             print(
-                f"  95 % intervals of shares {low:.1%}-{high:.0%} hold the truth: {held / of:.1%}"
+                f"  95 % intervals of shares {low:.1%}-{high:.0%} hold the truth: {held / of:.1%} "
+                f"(binomial over samples: {naive / of:.1%})"
             )
         rng = np.random.default_rng(5)
         for factor in FACTORS:
