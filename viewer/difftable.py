@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -27,35 +27,59 @@ _STYLES = {SLOWER: "bold red", FASTER: "green", TOO_FEW: "dim"}
 
 def table(found: Comparison, rows: pd.DataFrame, left_out: int) -> RenderableType:
     """The rows as a table, under what was compared and above what it says."""
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
-    cells = [_cells(found, row) for row in records(rows)]
-    for place_of, heading in enumerate(_headings(found)):
-        text = heading in ("function", "where")
-        # Numbers are never cut: names give way.
-        whole = max([len(heading), *(len(row[place_of]) for row in cells)])
-        drawn.add_column(
-            heading,
-            justify="left" if heading in _TEXTS else "right",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=min(whole, _NAMES) if text else whole,
-        )
-    for row, verdict in zip(cells, rows["verdict"], strict=True):
-        drawn.add_row(*map(Text, row), style=_STYLES.get(verdict, ""))
+    drawn = _Rows(found, rows)
     more = [Text(f"and {words.counted(left_out, 'row')} more (--limit 0)", "dim")]
     head = [Text(line, "dim" if i else "bold") for i, line in enumerate(preface(found))]
     tail = [Text(line, "bold") for line in summary(found)]
     return Group(*head, Text(), drawn, *(more if left_out else []), Text(), *tail)
 
 
+class _Rows:
+    """A table that goes without some columns where the console is too narrow for all."""
+
+    def __init__(self, found: Comparison, rows: pd.DataFrame) -> None:
+        self._cells = [_cells(found, row) for row in records(rows)]
+        self._styles = [_STYLES.get(verdict, "") for verdict in rows["verdict"]]
+        self._names = list(_headings(found))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        names = self._fitting(options.max_width)
+        drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
+        for name in names:
+            drawn.add_column(
+                _HEADINGS.get(name, name),
+                justify="left" if name in _TEXTS else "right",
+                no_wrap=True,
+                overflow="ellipsis",
+                min_width=self._least(name),
+            )
+        for cells, style in zip(self._cells, self._styles, strict=True):
+            texts = (Text(cells[name], overflow="ellipsis", no_wrap=True) for name in names)
+            drawn.add_row(*texts, style=style)
+        yield drawn
+
+    def _fitting(self, room: int) -> list[str]:
+        names = list(self._names)
+        for name in _DISPENSABLE:
+            if sum(self._least(one) + 2 for one in names) > room and name in names:
+                names.remove(name)
+        return names
+
+    def _least(self, name: str) -> int:
+        """Numbers are never cut: names give way."""
+        heading = _HEADINGS.get(name, name)
+        whole = max([len(heading), *(len(cells[name]) for cells in self._cells)])
+        return min(whole, _NAMES) if name in ("function", "where") else whole
+
+
 def markdown(found: Comparison, rows: pd.DataFrame) -> str:
     """The rows as a Markdown table, with the same words around it."""
-    headings = _headings(found)
+    names = _headings(found)
     lines = [f"**{_safe(preface(found)[0])}**", "", *map(_safe, preface(found)[1:]), ""]
-    lines.append("| " + " | ".join(headings) + " |")
-    lines.append("|" + "|".join("---" if name in _TEXTS else "---:" for name in headings) + "|")
+    lines.append("| " + " | ".join(_HEADINGS.get(name, name) for name in names) + " |")
+    lines.append("|" + "|".join("---" if name in _TEXTS else "---:" for name in names) + "|")
     lines += [
-        "| " + " | ".join(_safe(cell) for cell in _cells(found, row)) + " |"
+        "| " + " | ".join(_safe(cell) for cell in _cells(found, row).values()) + " |"
         for row in records(rows)
     ]
     return "\n".join([*lines, "", *map(_safe, summary(found))])
@@ -123,36 +147,40 @@ def summary(found: Comparison) -> list[str]:
 
 
 _TEXTS = ("verdict", "function", "where")
+_HEADINGS = {"share_after": "share after", "share_error": "±", "change_error": "±"}
+_DISPENSABLE = ("share_error", "share_after", "share", "where", "before", "q", "after")
+"""Columns that a narrow terminal goes without, the first ones first."""
 
 
 def _headings(found: Comparison) -> list[str]:
-    timed = ["before", "after", "change", "±"] if found.unit == "transaction" else []
-    return ["verdict", *timed, "share", "share after", "±", "q", "function", "where"]
+    """The columns that this comparison has."""
+    timed = ["before", "after", "change", "change_error"] if found.unit == "transaction" else []
+    shares = ["share", "share_after", "share_error"]
+    return ["verdict", *timed, *shares, "q", "function", "where"]
 
 
-def _cells(found: Comparison, row: dict[str, Any]) -> list[str]:
-    verdict = row["verdict"] + ("" if row["presence"] == "both" else f" ({row['presence']})")
-    timed = []
+def _cells(found: Comparison, row: dict[str, Any]) -> dict[str, str]:
+    cells = {"verdict": row["verdict"]}
+    if row["presence"] != "both":
+        cells["verdict"] += f" ({row['presence']})"
     if found.unit == "transaction":
         change = row["std_per_transaction_change_ns"]
         reach = _reach(row["std_per_transaction_change_high_ns"], change)
-        timed = [
-            words.duration(row["std_base_per_transaction_ns"] or 0),
-            words.duration(row["std_new_per_transaction_ns"] or 0),
-            _signed(change),
-            "?" if reach is None else words.duration(reach),
-        ]
+        cells |= {
+            "before": words.duration(row["std_base_per_transaction_ns"] or 0),
+            "after": words.duration(row["std_new_per_transaction_ns"] or 0),
+            "change": _signed(change),
+            "change_error": "?" if reach is None else words.duration(reach),
+        }
     points = _reach(row["std_share_change_high"], row["std_share_change"])
-    return [
-        verdict,
-        *timed,
-        words.percent(row["std_base_share"]),
-        words.percent(row["std_new_share"]),
-        "?" if points is None else f"{points * 100:.2f}",
-        "?" if row["q_value"] is None else f"{row['q_value']:.3g}",
-        words.clean(row["function"]),
-        place(row["file"], row["line"]),
-    ]
+    return cells | {
+        "share": words.percent(row["std_base_share"]),
+        "share_after": words.percent(row["std_new_share"]),
+        "share_error": "?" if points is None else f"{points * 100:.2f}",
+        "q": "?" if row["q_value"] is None else f"{row['q_value']:.3g}",
+        "function": words.clean(row["function"]),
+        "where": place(row["file"], row["line"]),
+    }
 
 
 def _reach(high: float | None, change: float) -> float | None:

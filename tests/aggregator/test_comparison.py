@@ -285,6 +285,17 @@ def test_the_command_says_what_the_table_says(files, capsys):
     assert "| slower |" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("width", ["50", "80", "160"])
+def test_no_number_and_no_name_is_lost_on_a_narrow_terminal(files, capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", width)
+    assert main(["diff", *files]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= int(width) for line in lines)
+    (row,) = (line.split() for line in lines if line.startswith("slower"))
+    assert "a" in row
+    assert ("app/code.py:1" in row) == (width != "50")
+
+
 def test_a_regression_fails_only_where_asked_for(files, capsys):
     before, after = files
     assert main(["diff", before, after]) == 0
