@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from flamespan.aggregator.comparison import Comparison
 
-_NAMES = 12
 _STYLES = {SLOWER: "bold red", FASTER: "green", TOO_FEW: "dim"}
 
 
@@ -43,33 +42,36 @@ class _Rows:
         self._names = list(_headings(found))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        names = self._fitting(options.max_width)
+        widths = self._fitting(options.max_width)
         drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
-        for name in names:
-            drawn.add_column(
-                _HEADINGS.get(name, name),
-                justify="left" if name in _TEXTS else "right",
-                no_wrap=True,
-                overflow="ellipsis",
-                min_width=self._least(name),
-            )
+        for name, width in widths.items():
+            justify: JustifyMethod = "left" if name in _TEXTS else "right"
+            drawn.add_column(_HEADINGS.get(name, name), justify=justify, no_wrap=True, width=width)
         for cells, style in zip(self._cells, self._styles, strict=True):
-            texts = (Text(cells[name], overflow="ellipsis", no_wrap=True) for name in names)
+            texts = (Text(cells[name], overflow="ellipsis", no_wrap=True) for name in widths)
             drawn.add_row(*texts, style=style)
         yield drawn
 
-    def _fitting(self, room: int) -> list[str]:
-        names = list(self._names)
-        for name in _DISPENSABLE:
-            if sum(self._least(one) + 2 for one in names) > room and name in names:
-                names.remove(name)
-        return names
+    def _fitting(self, room: int) -> dict[str, int]:
+        """Width of each column that is shown: numbers are never cut, names give way."""
+        widths = {name: self._width(name) for name in self._names}
 
-    def _least(self, name: str) -> int:
-        """Numbers are never cut: names give way."""
+        def needed(least: int) -> int:
+            return sum(2 + (min(w, least) if n in _NAMED else w) for n, w in widths.items())
+
+        for name in _DISPENSABLE:
+            if needed(_LEAST) > room:
+                widths.pop(name, None)
+        while needed(room) > room:
+            widest = max((n for n in _NAMED if n in widths), key=lambda name: widths[name])
+            if widths[widest] <= 1:
+                break
+            widths[widest] -= 1
+        return widths
+
+    def _width(self, name: str) -> int:
         heading = _HEADINGS.get(name, name)
-        whole = max([len(heading), *(len(cells[name]) for cells in self._cells)])
-        return min(whole, _NAMES) if name in ("function", "where") else whole
+        return max([len(heading), *(Text(cells[name]).cell_len for cells in self._cells)])
 
 
 def markdown(found: Comparison, rows: pd.DataFrame) -> str:
@@ -147,6 +149,8 @@ def summary(found: Comparison) -> list[str]:
 
 
 _TEXTS = ("verdict", "function", "where")
+_NAMED = ("function", "where")
+_LEAST = 12
 _HEADINGS = {"share_after": "share after", "share_error": "±", "change_error": "±"}
 _DISPENSABLE = ("share_error", "share_after", "share", "where", "before", "q", "after")
 """Columns that a narrow terminal goes without, the first ones first."""
