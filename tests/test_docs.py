@@ -32,6 +32,15 @@ def answers(block: str, capsys) -> str:
     return "".join(said)
 
 
+def alike(one: str, other: str) -> bool:
+    """The same word; versions of rich differ by a column or two in where they cut a name."""
+    stems = one.rstrip("…"), other.rstrip("…")
+    cut = one.endswith("…") or other.endswith("…")
+    return one == other or (
+        cut and (stems[0].startswith(stems[1]) or stems[1].startswith(stems[0]))
+    )
+
+
 @pytest.mark.parametrize("place", range(len(BLOCK.findall(PAGE.read_text("utf-8")))))
 def test_worked_examples(place, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -42,4 +51,6 @@ def test_worked_examples(place, capsys, monkeypatch):
     if os.environ.get("REFRESH_GOLDEN"):
         PAGE.write_text(page.replace(block, found, 1), "utf-8")
         block = found
-    assert found == block
+    ours, theirs = found.split(), block.split()
+    assert len(ours) == len(theirs)
+    assert [pair for pair in zip(ours, theirs, strict=True) if not alike(*pair)] == []
