@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flamespan.aggregator.calltree import CallTree
+    from flamespan.aggregator.comparison import Comparison, compare, diff
     from flamespan.aggregator.exporting import export
     from flamespan.aggregator.load import load
     from flamespan.aggregator.profile import Profile
 
-__all__ = ["CallTree", "Profile", "export", "load"]
+__all__ = ["CallTree", "Comparison", "Profile", "compare", "diff", "export", "load"]
 
-_HOMES = {"load": "load", "Profile": "profile", "CallTree": "calltree", "export": "exporting"}
+_HOMES = {
+    "load": "load",
+    "Profile": "profile",
+    "CallTree": "calltree",
+    # Not in diff.py: importing a module of that name would hide the function behind it.
+    "Comparison": "comparison",
+    "compare": "comparison",
+    "diff": "comparison",
+    "export": "exporting",
+}
 
 
 def __getattr__(name: str) -> object:

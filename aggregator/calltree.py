@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,8 @@ class CallTree:
     ``function`` is a function of ``tables`` (-1 for the root), ``depth`` 0 for the root.
     ``self_ns`` and ``total_ns`` are sums of the profile's clock, ``samples`` counts the samples
     below each node. Top-down: a node's total is its self plus its children's. Bottom-up: a
-    first-level node is a function with its self time, its children are its callers.
+    first-level node is a function with its self time, its children are its callers. ``place``
+    says of each stack the tree was made of which node it is the path of (top-down only).
     """
 
     tables: Tables
@@ -30,6 +31,7 @@ class CallTree:
     self_ns: Ints
     total_ns: Ints
     samples: Ints
+    place: Ids
 
     def __len__(self) -> int:
         return len(self.parent)
@@ -67,7 +69,9 @@ def top_down(tables: Tables, tree: StackTree, weight: Ints, count: Ints) -> Call
     by_function, place = rebuild(tree.parent, tables.frame_function[tree.key])
     own = _moved(weight, place, len(by_function))
     samples = by_function.inclusive(_moved(count, place, len(by_function)))
-    return _ordered(tables, "top-down", by_function, own, by_function.inclusive(own), samples)
+    inclusive = by_function.inclusive(own)
+    made = _ordered(tables, "top-down", by_function, own, inclusive, samples)
+    return replace(made, place=made.place[place])
 
 
 def bottom_up(tables: Tables, tree: StackTree, weight: Ints, count: Ints) -> CallTree:
@@ -132,4 +136,5 @@ def _ordered(
         own[old],
         total[old],
         samples[old],
+        new,
     )

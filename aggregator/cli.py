@@ -1,4 +1,4 @@
-"""``flamespan report | tree | export | info``: questions asked on the command line.
+"""``flamespan report | diff | tree | export | info``: questions asked on the command line.
 
 Machines get CSV and JSON from here. What people read is drawn by the viewer's terminal module,
 found by its name like an export format: the aggregator itself never needs the viewer.
@@ -19,42 +19,63 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from flamespan.aggregator import exporting, options
+from flamespan.aggregator import comparison, difftree, exporting, options
+from flamespan.aggregator.exporting import landing
 from flamespan.aggregator.exporting.json import plain, records
 from flamespan.aggregator.profile import Profile
 from flamespan.aggregator.quality import process_info, troubles
 from flamespan.profiler.errors import UsageError
 
 _TERMINAL = "flamespan.viewer.terminal"
+_DIFF_TABLE = "flamespan.viewer.difftable"
+_DIFF_SVG = "flamespan.viewer.diffsvg"
 
 _MOST_TROUBLES = 3
 _LIMIT = 30
 """Rows that a table for people has unless ``--limit`` says otherwise."""
 
-QUESTIONS: dict[str, Callable[[Profile, bool], pd.DataFrame]] = {
+QUESTIONS: dict[str, Callable[[Profile, argparse.Namespace], pd.DataFrame]] = {
     "function": lambda profile, _: profile.functions(),
     "line": lambda profile, _: profile.lines(),
     "module": lambda profile, _: profile.modules(),
+    "file": lambda profile, _: profile.files(),
+    "path": lambda profile, _: profile.call_paths(),
+    "callers": lambda profile, asked: profile.callers(_function(asked)),
+    "callees": lambda profile, asked: profile.callees(_function(asked)),
+    "per-transaction": lambda profile, _: profile.functions_per_transaction(),
     "thread": lambda profile, _: profile.threads(),
-    "transaction": lambda profile, each: profile.transactions(instances=each),
-    "span": lambda profile, each: profile.spans(instances=each),
+    "process": lambda profile, _: profile.process_table(),
+    "transaction": lambda profile, asked: profile.transactions(instances=asked.instances),
+    "span": lambda profile, asked: profile.spans(instances=asked.instances),
     "gap": lambda profile, _: profile.gaps(),
     "op": lambda profile, _: profile.op_breakdown(),
-    "waiting": lambda profile, each: profile.waiting("transaction", instances=each),
-    "waiting-span": lambda profile, each: profile.waiting("span", instances=each),
+    "waiting": lambda profile, asked: profile.waiting("transaction", instances=asked.instances),
+    "waiting-span": lambda profile, asked: profile.waiting("span", instances=asked.instances),
     "waiting-function": lambda profile, _: profile.waiting("function"),
     "waiting-thread": lambda profile, _: profile.waiting("thread"),
     "gil-holders": lambda profile, _: profile.gil_holders("function"),
-    "gil-holders-transaction": lambda profile, each: profile.gil_holders(
-        "transaction", instances=each
+    "gil-holders-transaction": lambda profile, asked: profile.gil_holders(
+        "transaction", instances=asked.instances
     ),
-    "gil-holders-span": lambda profile, each: profile.gil_holders("span", instances=each),
+    "gil-holders-span": lambda profile, asked: profile.gil_holders(
+        "span", instances=asked.instances
+    ),
     "gil-holders-thread": lambda profile, _: profile.gil_holders("thread"),
     "gil-hogs": lambda profile, _: profile.gil_hogs("function"),
     "gil-hogs-thread": lambda profile, _: profile.gil_hogs("thread"),
     "gil-hogs-transaction": lambda profile, _: profile.gil_hogs("transaction"),
+    "measurement": lambda profile, asked: profile.measurements(instances=asked.instances),
+    "sample": lambda profile, _: profile.samples(),
 }
-"""What ``report --by`` can be; the second argument asks for each transaction or span."""
+"""What ``report --by`` can be; the second argument holds the options."""
+
+
+def _function(asked: argparse.Namespace) -> str:
+    if asked.function is None:
+        raise UsageError(f"--by {asked.by} needs --function NAME: whose {asked.by}?")
+    name: str = asked.function
+    return name
+
 
 FORMATS = ("table", "csv", "json", "markdown")
 
@@ -64,7 +85,10 @@ def report_parser(parser: argparse.ArgumentParser) -> None:
     options.add_options(parser)
     table = parser.add_argument_group("the table")
     table.add_argument("--by", metavar="WHAT", default="function", help=", ".join(QUESTIONS))
-    table.add_argument("--instances", action="store_true", help="each transaction or span")
+    table.add_argument("--function", metavar="NAME", help="whose callers or callees")
+    table.add_argument(
+        "--instances", action="store_true", help="each transaction, span or measurement"
+    )
     table.add_argument("--match", metavar="REGEX", help="only rows whose name matches")
     table.add_argument("--sort", metavar="COLUMN", help="largest first (text: from A)")
     table.add_argument("--limit", metavar="N", type=int, help=f"rows, 0: all (tables: {_LIMIT})")
@@ -74,6 +98,8 @@ def report_parser(parser: argparse.ArgumentParser) -> None:
 def chosen(args: argparse.Namespace) -> Profile:
     """The profile that the options ask for; what is missing in it is said on standard error."""
     profile = options.chosen(args)
+    for caveat in profile.caveats:
+        print(f"flamespan: {caveat}", file=sys.stderr)
     for process in profile.processes:
         lines = list(troubles(process_info(process)))
         for line in lines[:_MOST_TROUBLES]:
@@ -91,15 +117,13 @@ def report(args: argparse.Namespace) -> int:
         raise UsageError(f"--format {args.format!r}: there are {', '.join(FORMATS)}")
     match = options.pattern(args.match, "--match") if args.match else None
     profile = chosen(args)
-    table = QUESTIONS[args.by](profile, args.instances)
+    table = QUESTIONS[args.by](profile, args)
     if match:
         table = _matching(table, match)
     if args.sort:
         table = _sorted(table, args.sort)
-    for_people = args.format in ("table", "markdown")
-    limit = args.limit if args.limit is not None else (_LIMIT if for_people else 0)
-    shown = table.head(limit) if limit > 0 else table
-    if for_people:
+    shown = _limited(table, args)
+    if args.format in ("table", "markdown"):
         draw = importlib.import_module(_TERMINAL)
         left = len(table) - len(shown)
         asked = draw.Question(profile, args.by, args.instances, options.origin_ns(profile), left)
@@ -107,12 +131,25 @@ def report(args: argparse.Namespace) -> int:
             print(draw.markdown(asked, shown), file=_output())
         else:
             draw.console(_output()).print(draw.table(asked, shown))
-    elif args.format == "csv":
-        _output().write(shown.to_csv(index=False, lineterminator="\n"))
     else:
-        said = json.dumps(records(shown), default=plain, ensure_ascii=False, indent=1)
-        print(said, file=_output())
+        _print_data(shown, args.format)
     return 0
+
+
+def _limited(table: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:
+    """As many rows as were asked for; people get few by default, programs all."""
+    for_people = args.format in ("table", "markdown")
+    limit = args.limit if args.limit is not None else (_LIMIT if for_people else 0)
+    return table.head(limit) if limit > 0 else table
+
+
+def _print_data(table: pd.DataFrame, form: str) -> None:
+    """The table for programs."""
+    if form == "csv":
+        _output().write(table.to_csv(index=False, lineterminator="\n"))
+    else:
+        said = json.dumps(records(table), default=plain, ensure_ascii=False, indent=1)
+        print(said, file=_output())
 
 
 def _output() -> TextIO:
@@ -124,7 +161,7 @@ def _output() -> TextIO:
 
 def _matching(table: pd.DataFrame, pattern: re.Pattern[str]) -> pd.DataFrame:
     """Rows whose function matches (or what else names them, where there is no function)."""
-    names = ("function", "module", "transaction", "op", "thread")
+    names = ("function", "module", "file", "transaction", "op", "thread", "program")
     column = next(name for name in names if name in table)
     found = [bool(pattern.search(name)) for name in table[column]]
     return table[found]
@@ -136,6 +173,76 @@ def _sorted(table: pd.DataFrame, asked: str) -> pd.DataFrame:
         raise UsageError(f"--sort {asked!r}: this table has {', '.join(table.columns)}")
     rising = not pd.api.types.is_numeric_dtype(table[name])
     return table.sort_values(name, ascending=rising, kind="stable", ignore_index=True)
+
+
+def diff_parser(parser: argparse.ArgumentParser) -> None:
+    """Options of ``flamespan diff``."""
+    options.add_options(parser, sides=True)
+    how = parser.add_argument_group("the comparison")
+    how.add_argument(
+        "--measure", metavar="|".join(comparison.MEASURES), default="self", help="time"
+    )
+    how.add_argument(
+        "--test",
+        metavar="|".join(comparison.TESTS),
+        default="both",
+        help="what must differ: time per transaction, share of it, or both",
+    )
+    how.add_argument(
+        "--fail-on-regression", action="store_true", help="exit with 1 where something is slower"
+    )
+    out = parser.add_argument_group("the answer")
+    out.add_argument("--match", metavar="REGEX", help="only functions whose name matches")
+    out.add_argument("--sort", metavar="COLUMN", help="largest first (text: from A)")
+    out.add_argument("--limit", metavar="N", type=int, help=f"rows, 0: all (tables: {_LIMIT})")
+    out.add_argument("--format", metavar="|".join(FORMATS), default="table", help="of the output")
+    out.add_argument("--svg", metavar="FILE", help="write a differential flame graph")
+    out.add_argument("--folded", metavar="FILE", help="write stacks with both sides' nanoseconds")
+
+
+def diff(args: argparse.Namespace) -> int:
+    """Print what changed; 1 where it is slower and that was asked for."""
+    if args.format not in FORMATS:
+        raise UsageError(f"--format {args.format!r}: there are {', '.join(FORMATS)}")
+    match = options.pattern(args.match, "--match") if args.match else None
+    found = comparison.compare(
+        _side(args, args.base), _side(args, args.new), measure=args.measure, test=args.test
+    )
+    table = found.table if match is None else _matching(found.table, match)
+    if args.sort:
+        table = _sorted(table, args.sort)
+    shown = _limited(table, args)
+    if args.format in ("table", "markdown"):
+        draw = importlib.import_module(_DIFF_TABLE)
+        if args.format == "markdown":
+            print(draw.markdown(found, shown), file=_output())
+        else:
+            console = importlib.import_module(_TERMINAL).console(_output())
+            console.print(draw.table(found, shown, len(table) - len(shown)))
+    else:
+        _print_data(shown, args.format)
+    _write_diff(found, args)
+    return int(args.fail_on_regression and found.regressed)
+
+
+def _side(args: argparse.Namespace, path: str) -> Profile:
+    """One of the two recordings, by the same filters as the other."""
+    try:
+        return chosen(argparse.Namespace(**{**vars(args), "paths": [path]}))
+    except UsageError as error:
+        said = str(error)
+        raise UsageError(said if path in said else f"{path}: {said}") from None
+
+
+def _write_diff(found: comparison.Comparison, args: argparse.Namespace) -> None:
+    """Write the files that were asked for, and say where (not into CSV or JSON)."""
+    for path, write in (
+        (args.svg, lambda file: importlib.import_module(_DIFF_SVG).write(found, file)),
+        (args.folded, lambda file: file.writelines(f"{line}\n" for line in difftree.folded(found))),
+    ):
+        if path:
+            landing.land(path, write, binary=False)
+            print(f"wrote {path} ({os.path.getsize(path):,} bytes)", file=sys.stderr)
 
 
 def tree_parser(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -18,6 +18,9 @@ SYSTEM = "<system>"
 
 APPLICATION = "<application>"
 """Stands for a stack without any system frame in the system view."""
+
+HIDDEN = "<hidden>"
+"""Stands for a stack of which every frame is hidden."""
 
 
 class Origin(IntEnum):
@@ -65,6 +68,11 @@ class Rows:
         if mask.all():
             return self
         return Rows(*(getattr(self, name)[mask] for name in self.__slots__))
+
+    def on(self, stack: Ids) -> Rows:
+        """The same rows with other stacks."""
+        rest = (self.span, self.thread, self.state, self.flags)
+        return Rows(self.time_ns, self.wall_ns, self.cpu_ns, stack, *rest)
 
     def since(self, start_ns: Ints | int) -> Rows:
         """The same rows, each charged only with what lies after ``start_ns`` (one or per row)."""
@@ -189,6 +197,29 @@ class Tables:
     def application_frame(self) -> int:
         """The frame of the function ``<application>``."""
         return len(self.frame_function) - 1
+
+    def with_hidden(self) -> tuple[Tables, int]:
+        """The same with the function ``<hidden>`` before the other stand-ins, and its frame."""
+        at = len(self.function_name) - 3
+        if at >= 0 and self.function_name[at] == HIDDEN and not self.function_file[at]:
+            return self, len(self.frame_function) - 3
+
+        def with_one(values: list[str], new: str) -> list[str]:
+            return [*values[:-2], new, *values[-2:]]
+
+        function = at + 1
+        frames = np.r_[self.frame_function[:-2], function, self.frame_function[-2:] + 1]
+        tables = replace(
+            self,
+            function_name=with_one(self.function_name, HIDDEN),
+            function_file=with_one(self.function_file, ""),
+            function_module=with_one(self.function_module, ""),
+            function_line=np.insert(self.function_line, function, 0),
+            function_origin=np.insert(self.function_origin, function, Origin.RUNTIME),
+            frame_function=frames.astype(self.frame_function.dtype),
+            frame_line=np.insert(self.frame_line, len(self.frame_line) - 2, 0),
+        )
+        return tables, tables.system_frame - 1
 
     def label(self, function: int) -> str:
         """``name (file:first line)``; line and file are left out where they are not known."""

@@ -92,7 +92,8 @@ def _tails(spans: Spans, time_ns: Ints, root: Ids) -> Ints:
     """For each span row, how long before its end the last of its rows was taken."""
     last = spans.start_ns.copy()
     np.maximum.at(last, root, time_ns)
-    return np.maximum(spans.start_ns + spans.duration_ns - last, 0)
+    tails: Ints = np.maximum(spans.start_ns + spans.duration_ns - last, 0)
+    return tails
 
 
 def _by_span(profile: Profile, rows: Rows, instances: bool) -> Groups:

@@ -22,11 +22,18 @@ _UNITS_NS = {
 _DURATION = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-zµ]*)\s*\Z")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Where to read from, and every filter and view."""
-    parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="sample files, folders or globs; foreign profiles"
-    )
+def add_options(parser: argparse.ArgumentParser, *, sides: bool = False) -> None:
+    """Where to read from (one or more paths, or two ``sides``), and every filter and view."""
+    if sides:
+        parser.add_argument("base", metavar="BASE", help="the recording before: file, folder, glob")
+        parser.add_argument("new", metavar="NEW", help="the recording after")
+    else:
+        parser.add_argument(
+            "paths",
+            nargs="+",
+            metavar="PATH",
+            help="sample files, folders or globs; foreign profiles",
+        )
     parser.add_argument(
         "--unit",
         metavar="TIME",
@@ -39,6 +46,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _add_filters(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--transaction", metavar="NAME", help="a transaction: name, glob or #ID")
     group.add_argument("--span", metavar="OP", help="spans of this op or description (or glob)")
+    group.add_argument(
+        "--tag", metavar="KEY[=VALUE]", action="append", default=[], help="what has this tag"
+    )
     group.add_argument("--thread", metavar="NAME", help="threads of this name or glob")
     group.add_argument("--process", metavar="PID", type=int, help="one of several processes")
     group.add_argument(
@@ -53,6 +63,7 @@ def _add_filters(group: argparse._ArgumentGroup) -> None:
         help="comma-separated: running, gil_wait, idle, gc, awaiting, loop_wait, unknown",
     )
     group.add_argument("--all-states", action="store_true", help="idle threads too")
+    group.add_argument("--containing", metavar="NAME", help="stacks that hold this function")
     inside = group.add_mutually_exclusive_group()
     inside.add_argument(
         "--in-transactions", action="store_true", help="only what belongs to a transaction"
@@ -64,6 +75,16 @@ def _add_filters(group: argparse._ArgumentGroup) -> None:
 
 def _add_views(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--clock", metavar="|".join(CLOCKS), default="wall", help="what to sum")
+    group.add_argument(
+        "--focus", metavar="NAME", help="stacks from this function on, without its callers"
+    )
+    group.add_argument(
+        "--hide",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        help="a function, module, file, glob or regex: its time goes to its callers",
+    )
     side = group.add_mutually_exclusive_group()
     side.add_argument(
         "--application", "--app", action="store_true", help="your code: system time to its callers"
@@ -93,6 +114,9 @@ def _filtered(profile: Profile, args: argparse.Namespace) -> Profile:
         profile = profile.transaction(args.transaction)
     if args.span is not None:
         profile = profile.span(args.span)
+    for tag in args.tag:
+        key, separator, value = tag.partition("=")
+        profile = profile.tag(key, value if separator else None)
     if args.thread is not None:
         profile = profile.thread(args.thread)
     if args.states is not None:
@@ -102,6 +126,12 @@ def _filtered(profile: Profile, args: argparse.Namespace) -> Profile:
 
 def _viewed(profile: Profile, args: argparse.Namespace) -> Profile:
     profile = profile.clock(args.clock)
+    if args.containing is not None:
+        profile = profile.containing(args.containing)
+    if args.focus is not None:
+        profile = profile.focus(args.focus)
+    for what in args.hide:
+        profile = profile.hide(what)
     if args.application:
         profile = profile.application_frames()
     if args.system:

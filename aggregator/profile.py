@@ -2,146 +2,54 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from flamespan.aggregator import (
+    behind,
+    calls,
     calltree,
     gaps,
     gil,
     quality,
     select,
     spantables,
+    spread,
     tables,
+    threadtables,
     transform,
     waiting,
 )
-from flamespan.aggregator.data import Origin, Process, Rows, Tables
+from flamespan.aggregator.data import Rows, Tables
 from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree
+from flamespan.aggregator.units import Units, units_of
+from flamespan.aggregator.view import ALL_STATES, CLOCKS, RECURSION, View
 from flamespan.profiler.errors import UsageError
-from flamespan.profiler.model import State
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CLOCKS = ("wall", "cpu", "wait")
-RECURSION = ("direct", "cycles")
-_AT_WORK = frozenset({State.UNKNOWN, State.RUNNING, State.GIL_WAIT, State.GC})
-_ALL = frozenset(State)
+__all__ = ["CLOCKS", "RECURSION", "Profile"]
 
 
 @dataclass(frozen=True, eq=False)
-class Stacks:
-    """A view of the recorded stacks: ``place[i]`` is where node ``i`` of Tables.tree went."""
-
-    tree: StackTree
-    place: Ids
-
-    def then(self, tree: StackTree, place: Ids) -> Stacks:
-        """This view followed by another one of its tree."""
-        return Stacks(tree, place[self.place])
-
-
-@dataclass(frozen=True, eq=False)
-class Profile:
-    """What was recorded, or a view of it. Immutable: every view is a new Profile.
-
-    ``rows`` are the samples of the view with their measured clocks, whatever their state;
-    ``selected`` those in the chosen states. ``side`` and ``recursion`` are switches, applied in
-    this order whatever the order of the calls: ``counted`` are the stacks of one side, that a
-    function's total is counted on; ``shown`` the same with recursion collapsed, that trees and
-    self times use. So collapsing recursion never changes a total. ``span_mask`` says which
-    spans are in view. ``recorded`` are all rows: whoever held the GIL need not be in view.
-    """
-
-    tables: Tables
-    rows: Rows
-    base: Stacks
-    span_mask: Bools
-    recorded: Rows
-    weight_clock: str = "wall"
-    chosen_states: frozenset[State] | None = None
-    side: str | None = None
-    recursion: str | None = None
+class Profile(View):
+    """What was recorded, or a view of it. Immutable: every view is a new Profile."""
 
     @classmethod
     def of(cls, tables: Tables, rows: Rows) -> Profile:
         """The profile of everything in ``tables`` and ``rows``."""
-        stacks = Stacks(tables.tree, np.arange(len(tables.tree), dtype=np.int32))
-        return cls(tables, rows, stacks, np.ones(len(tables.spans), bool), rows)
-
-    # --- what is in it -------------------------------------------------------------------
-
-    @property
-    def processes(self) -> list[Process]:
-        """The recorded processes."""
-        return self.tables.processes
+        return cls(tables, rows, np.ones(len(tables.spans), bool), rows)
 
     @cached_property
-    def selected(self) -> Rows:
-        """Rows in the chosen states: by default all but those that wait outside the GIL's queue."""
-        return self.rows.pick(self._in_states)
-
-    @cached_property
-    def _in_states(self) -> Bools:
-        states = self.chosen_states
-        if states is None:
-            # Only the wall clock needs the choice: a thread that waits uses no CPU, and for the
-            # waiting clock waiting is the point.
-            states = _AT_WORK if self.weight_clock == "wall" else _ALL
-        return np.isin(self.rows.state, np.array(sorted(states), np.uint8))
-
-    @cached_property
-    def weights_ns(self) -> Ints:
-        """The clock's nanoseconds of each selected row."""
-        return self._weights(self.selected)
-
-    def _weights(self, rows: Rows) -> Ints:
-        if self.weight_clock == "cpu":
-            return rows.cpu_ns
-        if self.weight_clock == "wait":
-            waited: Ints = np.maximum(rows.wall_ns - rows.cpu_ns, 0)
-            return waited
-        return rows.wall_ns
-
-    @cached_property
-    def stack_weights(self) -> tuple[Ints, Ints]:
-        """Nanoseconds and samples of every recorded stack: the one pass over the samples."""
-        size = len(self.tables.tree)
-        weights = np.zeros(size, np.int64)
-        np.add.at(weights, self.selected.stack, self.weights_ns)
-        return weights, np.bincount(self.selected.stack, minlength=size).astype(np.int64)
-
-    @cached_property
-    def total_ns(self) -> int:
-        """Sum of the weights; over several threads these are thread-nanoseconds."""
-        return int(self.weights_ns.sum())
-
-    @cached_property
-    def excluded_ns(self) -> int:
-        """The clock's nanoseconds of rows that are not in the chosen states."""
-        return int(self._weights(self.rows).sum()) - self.total_ns
-
-    @cached_property
-    def rehomed_ns(self) -> int:
-        """How much self time the application or system view moved to another frame."""
-        return int(self.stack_weights[0][self._one_sided[1]].sum())
-
-    @property
-    def unobserved_ns(self) -> int:
-        """Time in which the processes cannot have run, charged to nobody."""
-        return sum(process.unobserved_ns for process in self.processes)
-
-    @cached_property
-    def duration_ns(self) -> int:
-        """From the first to the last moment that is in view (wall clock, not thread-seconds)."""
-        if not len(self.rows):
-            return 0
-        begin = (self.rows.time_ns - self.rows.wall_ns).min()
-        return int(self.rows.time_ns.max() - begin)
+    def units(self) -> Units:
+        """What intervals count as independent: transactions, else blocks of ten seconds."""
+        return units_of(self)
 
     # --- views ---------------------------------------------------------------------------
 
@@ -163,6 +71,24 @@ class Profile:
         spans = self.tables.spans
         mask, outermost = select.spans(spans, self.span_mask, which)
         return self._of_spans(mask, spans.start_ns[outermost])
+
+    def tag(self, key: str, value: str | None = None) -> Profile:
+        """Samples in transactions and spans with this tag, and in the spans inside them.
+
+        ``value`` is exact or a glob; None takes every value. Each sample counts from the start
+        of the outermost such span. UsageError, with the nearest, where none matches.
+        """
+        spans = self.tables.spans
+        mask, outermost = select.tagged(spans, self.span_mask, key, value)
+        return self._of_spans(mask, spans.start_ns[outermost])
+
+    def of_spans(self, mask: Bools) -> Profile:
+        """Samples directly in the spans (rows of ``Tables.spans``) where ``mask`` holds.
+
+        Each counts from its transaction's start.
+        """
+        spans = self.tables.spans
+        return self._of_spans(mask & self.span_mask, spans.start_ns[spans.transaction])
 
     def _of_spans(self, mask: Bools, start_ns: Ints) -> Profile:
         inside = (self.rows.span >= 0) & np.r_[mask, False][self.rows.span]
@@ -210,13 +136,15 @@ class Profile:
 
     def all_states(self) -> Profile:
         """Samples in every state, idle ones too."""
-        return replace(self, chosen_states=_ALL)
+        return replace(self, chosen_states=ALL_STATES)
 
     def clock(self, name: str) -> Profile:
-        """Weigh by ``wall`` time, ``cpu`` time or ``wait`` (wall minus CPU).
+        """Weigh by ``wall`` time, ``cpu`` time, ``gil`` or ``wait`` (wall minus CPU).
 
-        The wall clock leaves out idle threads and tasks that await or wait for their loop,
-        unless ``states`` says otherwise; the other two take every state.
+        ``gil`` is the wall time of samples whose thread held the GIL; only the native engine
+        can tell (``caveats`` says where no sample does). The wall clock leaves out idle threads
+        and tasks that await or wait for their loop, unless ``states`` says otherwise; the other
+        three take every state.
         """
         if name not in CLOCKS:
             raise UsageError(f"no clock {name!r}; there are {', '.join(CLOCKS)}")
@@ -230,55 +158,119 @@ class Profile:
         """Without application frames; their self time goes to the nearest system caller."""
         return replace(self, side="system")
 
+    def focus(self, function: str, *, callers: bool = False) -> Profile:
+        """Samples with this function on their stack, the stacks from its outermost call on.
+
+        What is above that call is cut off (``callers=True`` keeps it). The view's total is the
+        function's total. The function is looked for on the recorded stacks, whichever side is
+        shown: a name, a label ``name (file:line)``, a glob or a regular expression.
+        UsageError, with the nearest names, where none matches.
+        """
+        wanted = select.functions(self.tables, function)[self.tables.frame_function]
+        outer = transform.outermost_of(self.tables.tree, wanted)
+        view = behind.narrowed(self, (outer >= 0)[self.rows.stack])
+        return view if callers else view._on(*transform.reroot(self.tables.tree, outer))
+
+    def hide(self, what: str | re.Pattern[str]) -> Profile:
+        """Without some functions; their self time goes to the nearest caller that is left.
+
+        ``what`` is a function, module, package, file, a glob of these, or a regular expression
+        that is found in ``module.name`` or the file. A stack of which nothing is left is
+        ``<hidden>``. UsageError, with the nearest names, where none matches.
+        """
+        wanted = ~select.functions(self.tables, what, modules=True)
+        extended, frame = self.tables.with_hidden()
+        tree, place, _ = transform.keep_side(
+            extended.tree, wanted[self.tables.frame_function], frame
+        )
+        return replace(self, tables=extended)._on(tree, place)
+
+    def containing(self, function: str) -> Profile:
+        """Samples whose stack holds this function (as ``focus`` finds it), stacks left whole.
+
+        Transactions in view are those with such a sample: this is what lies behind a function's
+        row, ``containing("f").transactions(instances=True)`` lists where it ran.
+        """
+        return behind.with_functions(self, select.functions(self.tables, function))
+
+    def behind(self, by: str, row: Mapping[str, Any] | pd.Series, of: str | None = None) -> Profile:
+        """The samples behind one row of a table, for any question about them.
+
+        ``by`` names the table as ``flamespan report --by`` does (function, line, module, file,
+        path, callers, callees, per-transaction, thread, process, transaction, span, op, gap,
+        measurement), ``row`` is one of its rows, ``of`` the function of callers and callees:
+        ``profile.behind("function", profile.functions().iloc[0])``. Its ``samples()`` are the
+        samples, its ``transactions(instances=True)`` the transactions. UsageError for an unknown
+        table or a row of another one.
+        """
+        return behind.behind(self, by, row, of)
+
+    def _on(self, tree: StackTree, place: Ids) -> Profile:
+        """The same samples on other stacks."""
+        rows = self.rows.on(place[self.rows.stack])
+        recorded = self.recorded.on(place[self.recorded.stack])
+        tables = replace(self.tables, tree=tree)
+        return replace(self, tables=tables, rows=rows, recorded=recorded)
+
     def collapse_recursion(self, kind: str = "direct") -> Profile:
         """Fold repeats: ``direct`` (a;a;a) or also ``cycles`` (a;b;a). Totals do not change."""
         if kind not in RECURSION:
             raise UsageError(f"no way to collapse {kind!r}; there are {', '.join(RECURSION)}")
         return replace(self, recursion=kind)
 
-    @cached_property
-    def _one_sided(self) -> tuple[Stacks, Bools]:
-        """The stacks of the chosen side, and which recorded stacks lost their leaf to it."""
-        t, base = self.tables, self.base
-        if self.side is None:
-            return base, np.zeros(len(base.place), bool)
-        application = t.function_origin[t.frame_function] == Origin.APPLICATION
-        wanted = application if self.side == "application" else ~application
-        stand_in = t.system_frame if self.side == "application" else t.application_frame
-        tree, place, moved = transform.keep_side(base.tree, wanted, stand_in)
-        return base.then(tree, place), moved[base.place]
-
-    @property
-    def counted(self) -> Stacks:
-        """The stacks that totals are counted on."""
-        return self._one_sided[0]
-
-    @cached_property
-    def shown(self) -> Stacks:
-        """The stacks that trees and self times use."""
-        if self.recursion is None:
-            return self.counted
-        direct = self.recursion == "direct"
-        fold = transform.collapse_direct if direct else transform.collapse_cycles
-        return self.counted.then(*fold(self.counted.tree, self.tables.frame_function))
-
     # --- tables --------------------------------------------------------------------------
 
-    def functions(self) -> pd.DataFrame:
+    def functions(self, *, quick: bool = False) -> pd.DataFrame:
         """Self and total time per function; see ``tables.functions``."""
-        return tables.functions(self)
+        return tables.functions(self, quick=quick)
 
-    def lines(self) -> pd.DataFrame:
+    def lines(self, *, quick: bool = False) -> pd.DataFrame:
         """Self and total time per line; see ``tables.lines``."""
-        return tables.lines(self)
+        return tables.lines(self, quick=quick)
 
-    def modules(self) -> pd.DataFrame:
+    def modules(self, *, quick: bool = False) -> pd.DataFrame:
         """Self and total time per module; see ``tables.modules``."""
-        return tables.modules(self)
+        return tables.modules(self, quick=quick)
+
+    def files(self, *, quick: bool = False) -> pd.DataFrame:
+        """Self and total time per file; see ``tables.files``."""
+        return tables.files(self, quick=quick)
+
+    def call_paths(self) -> pd.DataFrame:
+        """Self and total time per call path; see ``calls.call_paths``."""
+        return calls.call_paths(self)
+
+    def callers(self, function: str) -> pd.DataFrame:
+        """Who calls a function; see ``calls.callers``. UsageError where there is none such."""
+        return calls.callers(self, function)
+
+    def callees(self, function: str) -> pd.DataFrame:
+        """What a function calls; see ``calls.callees``. UsageError where there is none such."""
+        return calls.callees(self, function)
+
+    def sandwich(self, function: str) -> calls.Sandwich:
+        """Trees of a function's callers and callees; see ``calls.Sandwich``."""
+        return calls.sandwich(self, function)
+
+    def functions_per_transaction(self, *, measure: str = "total") -> pd.DataFrame:
+        """A function's time per transaction; see ``spread.functions_per_transaction``."""
+        return spread.functions_per_transaction(self, measure=measure)
+
+    def samples(self) -> pd.DataFrame:
+        """Each sample; see ``behind.samples``."""
+        return behind.samples(self)
 
     def threads(self) -> pd.DataFrame:
-        """What each thread did; see ``tables.threads``."""
-        return tables.threads(self)
+        """What each thread did; see ``threadtables.threads``."""
+        return threadtables.threads(self)
+
+    def process_table(self) -> pd.DataFrame:
+        """What each process did; see ``threadtables.processes``."""
+        return threadtables.processes(self)
+
+    def measurements(self, *, instances: bool = False) -> pd.DataFrame:
+        """What was measured in transactions and spans; see ``spread.measurements``."""
+        return spread.measurements(self, instances=instances)
 
     def transactions(self, *, instances: bool = False) -> pd.DataFrame:
         """Transactions by name, or each one; see ``spantables.transactions``."""
@@ -314,14 +306,6 @@ class Profile:
         if direction not in makers:
             raise UsageError(f"no direction {direction!r}; there are {', '.join(makers)}")
         return makers[direction](self.tables, self.shown.tree, *self.shown_weights())
-
-    def shown_weights(self) -> tuple[Ints, Ints]:
-        """Nanoseconds and samples of each node of ``shown.tree``, as leaf of a stack."""
-        weights = np.zeros(len(self.shown.tree), np.int64)
-        samples = np.zeros(len(self.shown.tree), np.int64)
-        np.add.at(weights, self.shown.place, self.stack_weights[0])
-        np.add.at(samples, self.shown.place, self.stack_weights[1])
-        return weights, samples
 
     def folded(self) -> dict[str, int]:
         """``{"a;b;c": nanoseconds}`` of the shown stacks by function, where there is weight.

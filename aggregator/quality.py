@@ -54,7 +54,7 @@ def process_info(process: Process) -> dict[str, Any]:
     are looks at a stack that had to be repeated. ``stretched_passes`` came later than asked because
     sampling would have cost more than its budget; ``interval_ns`` is the interval at the end.
     """
-    header, stats, loss = process.header, process.stats, process.loss
+    header, stats = process.header, process.stats
     seconds = (process.last_ns - process.first_ns) / 1e9
     awake = seconds - process.asleep_ns / 1e9
     return {
@@ -72,37 +72,37 @@ def process_info(process: Process) -> dict[str, Any]:
         "duration_ns": process.last_ns - process.first_ns,
         "asked_hz": 1e9 / header.interval_ns if header.interval_ns else 0.0,
         "achieved_hz": process.passes / awake if awake > 0 else 0.0,
-        "passes": process.passes,
-        "late": process.late,
-        "missed": process.missed,
-        "unobserved_ns": process.unobserved_ns,
         "mode": header.mode,
         "asleep_ns": max(process.asleep_ns, stats.asleep_ns),
         "transaction_sample_rate": header.transaction_sample_rate,
         "transaction_sampler": header.transaction_sampler,
-        "unchosen_transactions": stats.unchosen_transactions,
-        "choice_errors": stats.choice_errors,
-        "most_open_spans": stats.most_open_spans,
-        "torn": stats.torn,
-        "skewed": stats.skewed,
-        "retries": stats.retries,
-        "stretched_passes": stats.stretched_passes,
+        **_counted(process),
         "interval_ns": stats.interval_ns or header.interval_ns,
-        "dropped_samples": stats.dropped_samples,
-        "dropped_spans": stats.dropped_spans,
-        "failed_flushes": stats.failed_flushes,
-        "sampler_cpu_ns": stats.sampler_cpu_ns,
-        "recorder_cpu_ns": stats.recorder_cpu_ns,
         "sampler_share": stats.sampler_cpu_ns / 1e9 / seconds if seconds > 0 else 0.0,
         "clean_end": process.end is not None,
         "end": process.end.reason if process.end else "",
+        "left_out": list(process.left_out),
+        "notes": list(process.notes),
+    }
+
+
+def _counted(process: Process) -> dict[str, Any]:
+    """What was counted while recording, and what could not be read."""
+    stats, loss = process.stats, process.loss
+    of_process = ("passes", "late", "missed", "unobserved_ns")
+    of_stats = (
+        *("torn", "skewed", "retries", "stretched_passes", "dropped_samples", "dropped_spans"),
+        *("failed_flushes", "sampler_cpu_ns", "recorder_cpu_ns"),
+        *("unchosen_transactions", "choice_errors", "most_open_spans"),
+    )
+    return {
+        **{name: getattr(process, name) for name in of_process},
+        **{name: getattr(stats, name) for name in of_stats},
         "lost": {
             "blocks": loss.blocks,
             "skipped_bytes": loss.skipped_bytes,
             "tail_bytes": loss.tail_bytes,
         },
-        "left_out": list(process.left_out),
-        "notes": list(process.notes),
     }
 
 

@@ -10,6 +10,8 @@ import pandas as pd
 
 from flamespan.aggregator.data import Rows, Spans
 from flamespan.aggregator.stacktree import Bools, Ids, Ints
+from flamespan.aggregator.statistics import Floats
+from flamespan.aggregator.units import Units, alone, intervals
 from flamespan.profiler.model import State
 
 if TYPE_CHECKING:
@@ -92,8 +94,9 @@ def spans(profile: Profile, *, instances: bool = False) -> pd.DataFrame:
 def op_breakdown(profile: Profile) -> pd.DataFrame:
     """Exclusive time per op as a share of the transactions' durations, largest first.
 
-    Columns: op, exclusive_ns, share, spans. The shares add up to 1: where spans overlap, the
-    youngest one that is open has the time; "other" is what no span covers.
+    Columns: op, exclusive_ns, share, spans, share_low, share_high (95 % interval over
+    transactions; NaN: fewer than five, too few to tell). The shares add up to 1: where spans
+    overlap, the youngest one that is open has the time; "other" is what no span covers.
     """
     every = profile.tables.spans
     exclusive = exclusive_ns(every, profile.span_mask)
@@ -109,7 +112,23 @@ def op_breakdown(profile: Profile) -> pd.DataFrame:
     table = table.groupby("op", as_index=False).sum()
     whole = int(table["exclusive_ns"].sum()) or 1
     table.insert(2, "share", table["exclusive_ns"] / whole)
+    table["share_low"], table["share_high"] = _op_intervals(every, rows, exclusive, table)
     return table.sort_values(["exclusive_ns", "op"], ascending=[False, True], ignore_index=True)
+
+
+def _op_intervals(
+    spans: Spans, rows: Ids, exclusive: Ints, table: pd.DataFrame
+) -> tuple[Floats, Floats]:
+    """Intervals of the ops' shares, transactions being the units."""
+    roots = spans.is_transaction[rows]
+    ops = [OTHER if root else spans.op[row] for root, row in zip(roots, rows, strict=True)]
+    number = {op: place for place, op in enumerate(table["op"])}
+    of_row = np.array([number[op] for op in ops], np.int32)
+    unit, units = pd.factorize(spans.transaction[rows])
+    pairs = alone(of_row, len(number))
+    order = np.argsort(unit, kind="stable")
+    parts = Units(unit[order], order, exclusive[rows][order], len(units), rows, units)
+    return intervals(parts, pairs, table["share"].to_numpy(np.float64))
 
 
 def exclusive_ns(spans: Spans, mask: Bools) -> Ints:

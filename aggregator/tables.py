@@ -1,4 +1,4 @@
-"""Tables of a profile: self and total time per function, line and module; threads; folded stacks.
+"""Tables of a profile: self and total time per function, line, module, file; folded stacks.
 
 Every table is a DataFrame whose columns carry their unit. ``self_ns`` is the weight of samples
 whose leaf a row is, ``total_ns`` the weight of samples it stands on anywhere, each sample once.
@@ -6,7 +6,8 @@ whose leaf a row is, ``total_ns`` the weight of samples it stands on anywhere, e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,31 +15,39 @@ import pandas as pd
 
 from flamespan.aggregator.data import Origin, Tables
 from flamespan.aggregator.stacktree import Ids, Ints, rebuild
-from flamespan.profiler.model import State
+from flamespan.aggregator.statistics import Floats
+from flamespan.aggregator.units import alone, intervals, on_path
+from flamespan.aggregator.wallany import wall_any
 
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
 
 
-def functions(profile: Profile) -> pd.DataFrame:
+def functions(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
     """One row per function seen, largest self time first (ties by total, then name).
 
     Columns: function (qualified name), module, file, line (where it is defined), origin,
-    self_ns, total_ns, self_share, total_share (of the profile's total), samples (it stands on).
+    self_ns, total_ns, self_share, total_share (of the profile's total), samples (it stands on),
+    wall_any_ns (wall time in which at least one thread was in it), and the 95 % intervals of the
+    shares: self_share_low, self_share_high, total_share_low, total_share_high (NaN: fewer than
+    five transactions or blocks of ten seconds, too few to tell). ``quick`` leaves the last five
+    out.
     """
     t = profile.tables
-    weights = _self_and_total(profile, t.frame_function, len(t.function_name))
-    seen = np.flatnonzero(weights[2])
-    return _table(profile, _code(t, seen, t.function_line[seen]), weights, seen)
+    group = Group(t.frame_function, len(t.function_name))
+    return _table(profile, group, lambda seen: _code(t, seen, t.function_line[seen]), quick)
 
 
-def lines(profile: Profile) -> pd.DataFrame:
+def lines(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
     """One row per line seen; columns as ``functions``, ``line`` being the line that ran."""
     t = profile.tables
-    every = np.arange(len(t.frame_line), dtype=np.int32)
-    weights = _self_and_total(profile, every, len(every))
-    seen = np.flatnonzero(weights[2])
-    return _table(profile, _code(t, t.frame_function[seen], t.frame_line[seen]), weights, seen)
+    group = Group(np.arange(len(t.frame_line), dtype=np.int32), len(t.frame_line))
+    return _table(
+        profile,
+        group,
+        lambda seen: _code(t, t.frame_function[seen], t.frame_line[seen]),
+        quick,
+    )
 
 
 def _code(t: Tables, functions: Ids, lines: Ids) -> dict[str, object]:
@@ -52,37 +61,68 @@ def _code(t: Tables, functions: Ids, lines: Ids) -> dict[str, object]:
     }
 
 
-def modules(profile: Profile) -> pd.DataFrame:
-    """One row per module (its file's name where there is none): module, origin, times, samples."""
+def modules(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
+    """One row per module (its file's name where there is none).
+
+    Columns: module, origin, then as ``functions``.
+    """
     t = profile.tables
-    named = [
-        (t.function_module[i] or t.function_file[i] or t.function_name[i], t.function_origin[i])
-        for i in range(len(t.function_name))
-    ]
-    distinct = {key: place for place, key in enumerate(dict.fromkeys(named))}
-    module = np.array([distinct[key] for key in named], np.int32)
-    weights = _self_and_total(profile, module[t.frame_function], len(distinct))
-    seen = np.flatnonzero(weights[2])
-    keys = list(distinct)
-    described = {
-        "module": [keys[i][0] for i in seen],
-        "origin": [Origin(keys[i][1]).label for i in seen],
-    }
-    return _table(profile, described, weights, seen)
+    named = [t.function_module[i] or t.function_file[i] or t.function_name[i] for i in _all(t)]
+    return _by_name(profile, "module", named, quick)
 
 
-def _self_and_total(profile: Profile, group: Ids, size: int) -> tuple[Ints, Ints, Ints]:
+def files(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
+    """One row per file (the function's name where there is none).
+
+    Columns: file, origin, then as ``functions``.
+    """
+    t = profile.tables
+    named = [t.function_file[i] or t.function_name[i] for i in _all(t)]
+    return _by_name(profile, "file", named, quick)
+
+
+def _all(t: Tables) -> range:
+    return range(len(t.function_name))
+
+
+def _by_name(profile: Profile, column: str, named: list[str], quick: bool) -> pd.DataFrame:
+    """Functions of one name and origin together; ``named`` is per function."""
+    t = profile.tables
+    keys = list(zip(named, t.function_origin.tolist(), strict=True))
+    distinct = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    group = Group(
+        np.array([distinct[key] for key in keys], np.int32)[t.frame_function], len(distinct)
+    )
+    names = list(distinct)
+
+    def described(seen: Ids) -> dict[str, object]:
+        origins = [Origin(names[i][1]).label for i in seen]
+        return {column: [names[i][0] for i in seen], "origin": origins}
+
+    return _table(profile, group, described, quick)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Group:
+    """Which row of a table each frame belongs to, and how many rows there can be."""
+
+    of_frame: Ids
+    size: int
+
+
+def _self_and_total(profile: Profile, group: Group) -> tuple[Ints, Ints, Ints]:
     """Self ns, total ns and samples of each group of frames, from distinct stacks."""
-    own = np.zeros(size, np.int64)
-    np.add.at(own, group[profile.shown.tree.key], _without_root(profile.shown_weights()[0]))
+    own = np.zeros(group.size, np.int64)
+    leaf = group.of_frame[profile.shown.tree.key]
+    np.add.at(own, leaf, _without_root(profile.shown_weights()[0]))
     counted = profile.counted
-    outermost = counted.tree.outermost(group)
-    whose = group[counted.tree.key[outermost]]
+    outermost = counted.tree.outermost(group.of_frame)
+    whose = group.of_frame[counted.tree.key[outermost]]
     sums = []
     for values in profile.stack_weights:
         moved = np.zeros(len(counted.tree), np.int64)
         np.add.at(moved, counted.place, values)
-        summed = np.zeros(size, np.int64)
+        summed = np.zeros(group.size, np.int64)
         np.add.at(summed, whose, counted.tree.inclusive(moved)[outermost])
         sums.append(summed)
     return own, sums[0], sums[1]
@@ -96,59 +136,55 @@ def _without_root(weights: Ints) -> Ints:
 
 def _table(
     profile: Profile,
-    described: Mapping[str, object],
-    weights: tuple[Ints, Ints, Ints],
-    seen: Ids,
+    group: Group,
+    described: Callable[[Ids], Mapping[str, object]],
+    quick: bool,
 ) -> pd.DataFrame:
+    weights = _self_and_total(profile, group)
+    seen = np.flatnonzero(weights[2])
     own, total, samples = (values[seen] for values in weights)
     whole = profile.total_ns or 1
-    table = pd.DataFrame(
-        {**described}
-        | {
-            "self_ns": own,
-            "total_ns": total,
-            "self_share": own / whole,
-            "total_share": total / whole,
-            "samples": samples,
-        }
-    )
-    names = [name for name in ("function", "module", "file", "line") if name in described]
+    columns = dict(described(seen)) | {
+        "self_ns": own,
+        "total_ns": total,
+        "self_share": own / whole,
+        "total_share": total / whole,
+        "samples": samples,
+    }
+    if not quick:
+        every = wall_any(profile, group.of_frame, group.size, weights[1])
+        columns["wall_any_ns"] = every[seen]
+        columns |= _intervals(profile, group, (weights[0] / whole, weights[1] / whole), seen)
+    table = pd.DataFrame(columns)
+    names = [name for name in ("function", "module", "file", "line") if name in columns]
     order = ["self_ns", "total_ns", *names]
     rising = [False, False] + [True] * len(names)
     return table.sort_values(order, ascending=rising, kind="stable", ignore_index=True)
 
 
-def threads(profile: Profile) -> pd.DataFrame:
-    """One row per thread with samples in view, whatever its state, busiest first.
-
-    Columns: thread, pid, is_main, samples, wall_ns, cpu_ns, and the wall time in each state:
-    running_ns, gil_wait_ns, idle_ns, gc_ns, awaiting_ns, loop_wait_ns, unknown_ns. wall_ns is all
-    of these but awaiting_ns and loop_wait_ns: those are of suspended tasks whose loop the thread
-    runs, any number of them at a time (task-seconds), not what the thread did.
-    """
-    rows, tables = profile.rows, profile.tables
-    size = len(tables.threads)
-    by_state = np.zeros((size, len(State)), np.int64)
-    np.add.at(by_state, (rows.thread, np.minimum(rows.state, len(State) - 1)), rows.wall_ns)
-    suspended = [State.AWAITING, State.LOOP_WAIT]
-    cpu = np.zeros(size, np.int64)
-    np.add.at(cpu, rows.thread, rows.cpu_ns)
-    samples = np.bincount(rows.thread, minlength=size)
-    seen = [int(i) for i in np.flatnonzero(samples)]
-    listed = [tables.threads[i] for i in seen]
-    table = pd.DataFrame(
-        {
-            "thread": [row.name for row in listed],
-            "pid": [tables.processes[row.process].header.pid for row in listed],
-            "is_main": np.array([row.is_main for row in listed], bool),
-            "samples": samples[seen],
-            "wall_ns": by_state[seen].sum(axis=1) - by_state[seen][:, suspended].sum(axis=1),
-            "cpu_ns": cpu[seen],
-        }
-        | {f"{state.name.lower()}_ns": by_state[seen, state] for state in State}
+def _intervals(
+    profile: Profile, group: Group, shares: tuple[Floats, Floats], seen: Ids
+) -> dict[str, Floats]:
+    """The 95 % intervals of self and total shares."""
+    units = profile.units
+    shown, counted = profile.shown, profile.counted
+    leaves = shown.place[units.stacks]
+    of_leaf = np.where(leaves > 0, group.of_frame[shown.tree.key[leaves]], -1)
+    memberships = (
+        alone(of_leaf, group.size),
+        on_path(
+            counted.tree,
+            counted.place[units.stacks],
+            group.of_frame[counted.tree.key],
+            counted.tree.outermost(group.of_frame),
+            group.size,
+        ),
     )
-    order = ["cpu_ns", "wall_ns", "thread"]
-    return table.sort_values(order, ascending=[False, False, True], ignore_index=True)
+    found: dict[str, Floats] = {}
+    for name, membership, share in zip(("self", "total"), memberships, shares, strict=True):
+        low, high = intervals(units, membership, share)
+        found |= {f"{name}_share_low": low[seen], f"{name}_share_high": high[seen]}
+    return found
 
 
 def folded(profile: Profile) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Views of stacks: collapse recursion, keep one side of the code. Pure; sums are kept.
+"""Views of stacks: collapse recursion, keep one side of the code, re-root. Pure; sums are kept.
 
 Each function takes a tree of frames and says where every stack goes in a new tree. DESIGN
 section 3 has the definitions, ``tests/vectors/semantics.json`` the known answers.
@@ -66,3 +66,19 @@ def keep_side(tree: StackTree, wanted: Bools, stand_in: int) -> tuple[StackTree,
     above = np.where(bare & ~outer, to_outer, above)
     new, mapped = rebuild(above, key, kept | outer)
     return new, mapped, ~kept
+
+
+def outermost_of(tree: StackTree, wanted: Bools) -> Ids:
+    """For every node the first node of its stack, from the root, whose key is wanted; -1: none."""
+    outer = np.full(len(tree), -1, np.int32)
+    for nodes in tree.levels[1:]:
+        above = outer[tree.parent[nodes]]
+        outer[nodes] = np.where((above < 0) & wanted[tree.key[nodes]], nodes, above)
+    return outer
+
+
+def reroot(tree: StackTree, outer: Ids) -> tuple[StackTree, Ids]:
+    """Stacks from their node ``outer`` on, without what is above it; others lose every frame."""
+    nodes = np.arange(len(tree))
+    above = np.where((outer < 0) | (outer == nodes), 0, tree.parent)
+    return rebuild(above, tree.key, outer >= 0)

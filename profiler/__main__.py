@@ -13,6 +13,7 @@ from flamespan.profiler.errors import FlamespanError, UsageError
 COMMANDS = {
     "run": ("flamespan.profiler.cli", "record a program from its first line to its last"),
     "report": ("flamespan.aggregator.cli", "tables of where the time went"),
+    "diff": ("flamespan.aggregator.cli", "what got slower from one recording to another"),
     "tree": ("flamespan.aggregator.cli", "the call tree, top-down or bottom-up"),
     "export": ("flamespan.aggregator.cli", "write a profile for another tool: speedscope, SVG, …"),
     "info": ("flamespan.aggregator.cli", "what a recording is and how good it is"),

@@ -21,6 +21,7 @@ from flamespan.viewer.layout import BARE, FOLDED, Boxes, coarse, left_heavy, tim
 from flamespan.viewer.palette import APPLICATION_SHADES, LIGHT, shade
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -73,6 +74,8 @@ def plot_flamegraph(
 def plot_self_time(profile: Profile, ax: Axes | None = None, limit: int = 20) -> Axes:
     """The functions with most self time as bars, their total time as outlines.
 
+    Lines over the bars are the 95 % intervals of self time, where there are units enough to tell.
+
     Raises UsageError where matplotlib is not installed or ``limit`` is below 1.
     """
     if limit < 1:
@@ -93,6 +96,7 @@ def plot_self_time(profile: Profile, ax: Axes | None = None, limit: int = 20) ->
         linewidth=0.8,
         zorder=3,
     )
+    _draw_errors(ax, table, profile.total_ns / unit_ns, unit_ns)
     labels = zip(table["function"], table["origin"], strict=True)
     ax.set_yticks(
         places, [f"{words.clean(name)}  ({origin})" for name, origin in labels], fontsize=8
@@ -106,6 +110,28 @@ def plot_self_time(profile: Profile, ax: Axes | None = None, limit: int = 20) ->
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
     return ax
+
+
+def _draw_errors(ax: Axes, table: pd.DataFrame, whole: float, unit_ns: float) -> None:
+    """The 95 % intervals of self time, where they are known; ``whole`` is the total's width."""
+    known = table["self_share_low"].notna().to_numpy()
+    if not known.any():
+        return
+    rows = table[known]
+    reach = (
+        (rows["self_share"] - rows["self_share_low"]) * whole,
+        (rows["self_share_high"] - rows["self_share"]) * whole,
+    )
+    ax.errorbar(
+        (rows["self_ns"] / unit_ns).to_numpy(),
+        np.flatnonzero(known),
+        xerr=np.array(reach),
+        fmt="none",
+        ecolor="#3b3f46",
+        elinewidth=0.9,
+        capsize=2,
+        zorder=5,
+    )
 
 
 def save(axes: Axes, file: IO[bytes], kind: str, dpi: int) -> None:

@@ -7,7 +7,8 @@ a search says how much time it found, Escape goes back. Nothing is loaded from a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, TextIO
 from xml.sax.saxutils import escape, quoteattr
@@ -41,50 +42,74 @@ def write(profile: Profile, file: TextIO) -> None:
     """Write the merged call tree of ``profile`` as a picture."""
     tree = profile.tree()
     boxes = left_heavy(tree, MOST_BOXES)
+    title = exporting.title(profile)
+    said = Said(title, f"Flame graph of {title}", words.about(profile), left_out(boxes))
+    draw(file, said, boxes, _LEGEND, _boxes(tree, boxes))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The words on a picture: title, what it is (for screen readers), a line, the status line."""
+
+    title: str
+    label: str
+    about: str
+    rest: str
+
+
+def draw(
+    file: TextIO,
+    said: Said,
+    boxes: Boxes,
+    legend: str,
+    drawn: Iterator[tuple[str, str, str]],
+    style: str = "",
+) -> None:
+    """Write a flame graph: ``drawn`` are name, classes and tooltip of each of the ``boxes``."""
     rows = int(boxes.depth.max(initial=0)) + 1
     height = _TOP + rows * _ROW + _BOTTOM
-    title = exporting.title(profile)
-    label = _quoted(f"Flame graph of {title}")
     file.write(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
-        f'viewBox="0 0 {_WIDTH} {height}" role="img" aria-label={label}>\n'
-        f"<style>{_asset('svg.css')}</style>\n"
+        f'viewBox="0 0 {_WIDTH} {height}" role="img" aria-label={_quoted(said.label)}>\n'
+        f"<style>{_asset('svg.css')}{style}</style>\n"
         '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse">'
         '<path d="M-1 7 7 -1M-1 1 1 -1M5 7 7 5"/></pattern></defs>\n'
         f'<rect class="ground" width="100%" height="100%"/>\n'
-        f'<text class="title" x="{_MARGIN}" y="27">{_text(title)}</text>\n'
-        f'<text class="says" x="{_MARGIN}" y="47">{_text(words.about(profile))}</text>\n'
+        f'<text class="title" x="{_MARGIN}" y="27">{_text(said.title)}</text>\n'
+        f'<text class="says" x="{_MARGIN}" y="47">{_text(said.about)}</text>\n'
     )
-    file.write(_LEGEND)
+    file.write(legend)
     file.write(_TOOLS)
-    rest = _left_out(boxes)
     file.write(
-        f'<text class="status" x="{_STATUS}" y="75" data-rest={_quoted(rest)}>'
-        f"{_text(rest)}</text>\n"
+        f'<text class="status" x="{_STATUS}" y="75" data-rest={_quoted(said.rest)}>'
+        f"{_text(said.rest)}</text>\n"
     )
     file.write('<g class="boxes">\n')
-    for box in _boxes(tree, boxes):
-        file.write(box)
+    for place, words_of in enumerate(drawn):
+        file.write(_box(boxes, place, *words_of))
     file.write(f"</g>\n<script><![CDATA[\n{_asset('svg.js')}]]></script>\n</svg>\n")
 
 
-def _boxes(tree: CallTree, boxes: Boxes) -> Iterator[str]:
+def _box(boxes: Boxes, place: int, name: str, kind: str, about: str) -> str:
     scale = _WIDTH - 2 * _MARGIN
-    columns = (boxes.depth, boxes.x0, boxes.x1, boxes.function, boxes.node)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    for place, (depth, x0, x1, function, node) in enumerate(rows):
+    x0, x1 = float(boxes.x0[place]), float(boxes.x1[place])
+    x, y, width = _MARGIN + x0 * scale, _TOP + int(boxes.depth[place]) * _ROW, (x1 - x0) * scale
+    label = words.shortened(name, int((width - 7) / _LETTER)) if width > 24 else ""
+    return (
+        f'<g class="b {kind}" data-x="{x0:.9g} {x1:.9g}" data-name={_quoted(name)}>'
+        f"<title>{_text(about)}</title>"
+        f'<rect x="{x:.2f}" y="{y}" width="{width:.2f}" height="{_ROW - 1}" rx="1.5"/>'
+        f'<text x="{x + 4:.2f}" y="{y + 13}">{_text(label)}</text></g>\n'
+    )
+
+
+def _boxes(tree: CallTree, boxes: Boxes) -> Iterator[tuple[str, str, str]]:
+    rows = zip(boxes.function.tolist(), boxes.node.tolist(), strict=True)
+    for place, (function, node) in enumerate(rows):
         if function == FOLDED:
-            name, kind, about = _folded(tree, boxes, place)
+            yield folded(tree, boxes, place)
         else:
-            name, kind, about = _described(tree, function, node)
-        x, y, width = _MARGIN + x0 * scale, _TOP + depth * _ROW, (x1 - x0) * scale
-        label = words.shortened(name, int((width - 7) / _LETTER)) if width > 24 else ""
-        yield (
-            f'<g class="b {kind}" data-x="{x0:.9g} {x1:.9g}" data-name={_quoted(name)}>'
-            f"<title>{_text(about)}</title>"
-            f'<rect x="{x:.2f}" y="{y}" width="{width:.2f}" height="{_ROW - 1}" rx="1.5"/>'
-            f'<text x="{x + 4:.2f}" y="{y + 13}">{_text(label)}</text></g>\n'
-        )
+            yield _described(tree, function, node)
 
 
 def _described(tree: CallTree, function: int, node: int) -> tuple[str, str, str]:
@@ -101,14 +126,16 @@ def _described(tree: CallTree, function: int, node: int) -> tuple[str, str, str]
     return t.function_name[function], kind, "\n".join(about)
 
 
-def _folded(tree: CallTree, boxes: Boxes, place: int) -> tuple[str, str, str]:
+def folded(tree: CallTree, boxes: Boxes, place: int) -> tuple[str, str, str]:
+    """Name, classes and tooltip of a box that stands for several nodes."""
     whole, total = int(tree.total_ns[0]) or 1, int(boxes.total_ns[place])
     name = f"({words.grouped(int(boxes.count[place]))} folded)"
     about = f"{words.counted(int(boxes.count[place]), 'call')} too small to draw\n"
     return name, "fold", about + f"{words.duration(total)} ({words.percent(total / whole)})"
 
 
-def _left_out(boxes: Boxes) -> str:
+def left_out(boxes: Boxes) -> str:
+    """How to use the picture, or what was too small to be drawn."""
     folds = boxes.function == FOLDED
     folded = int(boxes.count[folds].sum()) + boxes.left_out
     if not folded:
@@ -119,17 +146,23 @@ def _left_out(boxes: Boxes) -> str:
     )
 
 
-def _legend() -> str:
+def legend(entries: Iterable[tuple[str, str, str]]) -> str:
+    """A row of coloured squares: classes, the class that a click picks, and a word for each."""
     parts, x = [], _MARGIN
+    for kind, pick, word in entries:
+        parts.append(
+            f'<g class="b {kind}" data-pick="{pick}">'
+            f'<rect x="{x}" y="64" width="14" height="14" rx="3"/>'
+            f'<text x="{x + 20}" y="75">{_text(word)}</text></g>'
+        )
+        x += 42 + len(word) * 7
+    return f'<g class="legend">{"".join(parts)}</g>\n'
+
+
+def _origins() -> Iterator[tuple[str, str, str]]:
     for origin in Origin:
         at = 0 if origin == Origin.APPLICATION else 4 + origin.value
-        parts.append(
-            f'<g class="b s{at} o{origin.value}" data-pick="o{origin.value}">'
-            f'<rect x="{x}" y="64" width="14" height="14" rx="3"/>'
-            f'<text x="{x + 20}" y="75">{origin.label}</text></g>'
-        )
-        x += 42 + len(origin.label) * 7
-    return f'<g class="legend">{"".join(parts)}</g>\n'
+        yield f"s{at} o{origin.value}", f"o{origin.value}", origin.label
 
 
 def _asset(name: str) -> str:
@@ -144,7 +177,7 @@ def _quoted(text: str) -> str:
     return quoteattr(_NO_XML.sub("�", text))
 
 
-_LEGEND = _legend()
+_LEGEND = legend(_origins())
 
 _TOOLS = (
     f'<foreignObject class="tools" x="{_WIDTH - _MARGIN - 460}" y="14" width="460" height="30">'

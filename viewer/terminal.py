@@ -23,6 +23,8 @@ from rich.text import Text
 from flamespan.aggregator import exporting
 from flamespan.aggregator.data import Origin
 from flamespan.aggregator.exporting.json import records
+from flamespan.aggregator.statistics import FEWEST_UNITS
+from flamespan.aggregator.treeshares import node_intervals
 from flamespan.viewer import words
 from flamespan.viewer.calllines import call_lines
 from flamespan.viewer.factsheet import info
@@ -41,7 +43,10 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 ORIGIN_STYLE = {"application": "bold", "library": "", "stdlib": "italic", "runtime": "dim italic"}
 
-_COMMON = ("self_ns", "self_share", "total_ns", "total_share", "samples")
+_COMMON = (
+    *("self_ns", "self_share", "self_error", "total_ns", "total_share", "total_error"),
+    *("wall_any_ns", "samples"),
+)
 _DURATIONS = ("count", "errors", "total_ns", "mean_ns", "p50_ns", "p95_ns", "max_ns")
 _STATES = (
     "running_ns",
@@ -64,11 +69,31 @@ _WAITING = (
 _HOLDER = ("holder", "holder_place", "wait_ns", "share")
 _HOG = ("wait_ns", "share", "held_ns")
 
+_AROUND = (
+    *("total_ns", "total_share", "total_error", "self_ns", "samples"),
+    *("origin", "function", "place"),
+)
+
 COLUMNS: dict[tuple[str, bool], tuple[str, ...]] = {
     ("function", False): (*_COMMON, "origin", "function", "place"),
     ("line", False): (*_COMMON, "origin", "function", "place"),
     ("module", False): (*_COMMON, "origin", "module"),
+    ("file", False): (*_COMMON, "origin", "file"),
+    ("path", False): (
+        *("self_ns", "self_share", "self_error", "total_ns", "total_share", "total_error"),
+        *("samples", "path"),
+    ),
+    ("callers", False): _AROUND,
+    ("callees", False): _AROUND,
+    ("per-transaction", False): (
+        *("transactions", "transaction_share", "transaction_error", "mean_ns", "p50_ns"),
+        *("p75_ns", "p95_ns", "p99_ns", "max_ns", "origin", "function", "place"),
+    ),
     ("thread", False): ("thread", "pid", "samples", "wall_ns", "cpu_ns", *_STATES),
+    ("process", False): (
+        *("pid", "service", "host", "threads", "samples", "wall_ns", "cpu_ns", *_STATES),
+        "program",
+    ),
     ("transaction", False): ("transaction", "op", *_DURATIONS, "cpu_ns", "waiting_ns", "samples"),
     ("transaction", True): (
         *("id", "transaction", "status", "thread", "start_ns", "duration_ns"),
@@ -82,7 +107,6 @@ COLUMNS: dict[tuple[str, bool], tuple[str, ...]] = {
     ("gap", False): (
         *("duration_ns", "start_ns", "transaction", "samples", "function_ns", "function", "place"),
     ),
-    ("op", False): ("share", "exclusive_ns", "spans", "op"),
     ("waiting", False): ("transaction", "op", "count", *_WAITING),
     ("waiting", True): ("id", "transaction", "start_ns", "duration_ns", *_WAITING),
     ("waiting-span", False): ("count", *_WAITING, "op", "description"),
@@ -100,15 +124,29 @@ COLUMNS: dict[tuple[str, bool], tuple[str, ...]] = {
     ("gil-hogs", False): (*_HOG, "function", "place"),
     ("gil-hogs-thread", False): (*_HOG, "thread", "pid"),
     ("gil-hogs-transaction", False): (*_HOG, "transaction", "op"),
+    ("op", False): ("share", "share_error", "exclusive_ns", "spans", "op"),
+    ("measurement", False): (
+        *("transaction", "op", "measurement", "unit", "count", "sum", "mean", "min", "p50"),
+        *("p95", "max"),
+    ),
+    ("measurement", True): ("id", "transaction", "op", "start_ns", "measurement", "value", "unit"),
+    ("sample", False): (
+        *("time_ns", "thread", "state", "wall_ns", "cpu_ns", "transaction", "flags"),
+        *("function", "place"),
+    ),
 }
 """Columns for people, by question and whether each instance is asked for; CSV has them all."""
 
 _TEXTS = (
     *("function", "place", "origin", "module", "op", "description", "transaction", "status"),
     *("holder", "holder_place"),
+    *("file", "path", "service", "host", "program", "measurement", "unit", "state", "flags"),
 )
 
-_DISPENSABLE = ("origin", "samples", "errors", "total_share", "p50_ns", "waiting_ns", "spans", "op")
+_DISPENSABLE = (
+    *("total_error", "wall_any_ns", "origin", "samples", "errors", "total_share", "self_error"),
+    *("p50_ns", "waiting_ns", "spans", "op", "flags", "p75_ns", "transaction_error"),
+)
 """Columns that a narrow terminal goes without, the first ones first."""
 
 _LAST_TO_GO = ("cpu_ns", "max_ns", "mean_ns", "place", "status", "total_ns")
@@ -131,6 +169,9 @@ _HEADERS = {
     "held_ns": "held GIL",
     "holder": "who held it",
     "holder_place": "where held",
+    "wall_any_ns": "any thread",
+    "time_ns": "at",
+    "transaction_share": "of all",
 }
 
 
@@ -166,11 +207,23 @@ def console(file: TextIO) -> Console:
 def table(question: Question, rows: pd.DataFrame) -> RenderableType:
     """The rows as a table, under a line that says what they are of."""
     parts: list[RenderableType] = [*preface(question.profile), _Rows(question, rows)]
-    if question.left_out:
-        parts.append(Text(f"and {words.counted(question.left_out, 'row')} more (--limit 0)", "dim"))
     if not len(rows):
         parts.append(Text(_nothing(question), "dim"))
+    elif _unknown_errors(question, rows):
+        parts.append(Text(_TOO_FEW, "dim"))
+    if question.left_out:
+        parts.append(Text(f"and {words.counted(question.left_out, 'row')} more (--limit 0)", "dim"))
     return Group(*parts)
+
+
+_TOO_FEW = (
+    "How exact the shares are: too few to tell (it takes 5 transactions, else 5 blocks of 10 s)."
+)
+
+
+def _unknown_errors(question: Question, rows: pd.DataFrame) -> bool:
+    errors = [name for name in question.columns if name.endswith("_error")]
+    return bool(errors) and not any(_errors(rows, name).any() for name in errors)
 
 
 class _Rows:
@@ -238,9 +291,26 @@ def _used(question: Question, rows: pd.DataFrame) -> list[str]:
     for name in question.columns:
         empty = name in (*_STATES, *_WAITING) and not rows[name].any()
         alone = name == "pid" and len(question.profile.processes) < 2
-        if not empty and not alone:
+        # With one thread at a time the wall time of any is the total: no column for it.
+        same = name == "wall_any_ns" and rows[name].equals(rows["total_ns"])
+        unknown = name.endswith("_error") and not _errors(rows, name).any()
+        if not empty and not alone and not same and not unknown:
             names.append(name)
     return names
+
+
+def _errors(rows: pd.DataFrame, name: str) -> pd.Series[bool]:
+    """Where the 95 % interval of a share is known."""
+    return rows[_low(name)].notna()
+
+
+def _low(name: str) -> str:
+    return f"{_share(name)}_low"
+
+
+def _share(name: str) -> str:
+    """The share that an error belongs to: ``self_error`` to ``self_share``."""
+    return "share" if name == "share_error" else name.replace("_error", "_share")
 
 
 def _is_text(name: str) -> bool:
@@ -249,6 +319,8 @@ def _is_text(name: str) -> bool:
 
 def header(name: str) -> str:
     """A column's heading: its name without the unit, which every value shows."""
+    if name.endswith("_error"):
+        return "±"
     return _HEADERS.get(name, name.removesuffix("_ns").removesuffix("_share").replace("_", " ")) + (
         " %" if name.endswith("_share") else ""
     )
@@ -265,18 +337,32 @@ def _plain(question: Question, name: str, row: dict[str, Any]) -> str:
     if name in ("place", "holder_place"):
         whose = name.removesuffix("place")
         return place(row[f"{whose}file"], row[f"{whose}line"])
-    value = row[name]
-    if name == "start_ns":
-        return "+" + words.duration(value - question.origin_ns)
+    if name.endswith("_error"):
+        return _reach(row, _share(name))
+    if name in ("start_ns", "time_ns"):
+        return "+" + words.duration(row[name] - question.origin_ns)
+    return _value(name, row[name])
+
+
+def _value(name: str, value: Any) -> str:
     if name.endswith("_ns"):
         return words.duration(value) if value else "0"
     if name.endswith("share"):
         return words.percent(value)
     if _is_text(name):
         return words.clean(str(value)) or "-"
-    return (
-        words.grouped(value) if isinstance(value, int) and name not in ("pid", "id") else str(value)
-    )
+    if isinstance(value, float):
+        return f"{value:,.6g}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    counted = isinstance(value, int) and name not in ("pid", "id")
+    return words.grouped(value) if counted else str(value)
+
+
+def _reach(row: dict[str, Any], share: str) -> str:
+    """How far the 95 % interval reaches to its farther side, in points of per cent."""
+    low, high = row[f"{share}_low"], row[f"{share}_high"]
+    if low is None or high is None:
+        return "?"
+    return f"{max(high - row[share], row[share] - low) * 100:.1f}"
 
 
 def place(file: str, line: int) -> str:
@@ -316,26 +402,31 @@ def _nothing(question: Question) -> str:
 
 
 def tree(profile: Profile, calls: CallTree, min_share: float, depth: int | None) -> RenderableType:
-    """The call tree, a line a node: total, its share, self time, then the function."""
+    """The call tree, a line a node: total, its share with error, self time, the function."""
     whole = int(calls.total_ns[0]) or 1
+    low, high = node_intervals(profile, calls, min_share)
+    sure = profile.units.told >= FEWEST_UNITS
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
-    for heading, least in (("total", 10), ("total %", 7), ("self", 10)):
-        drawn.add_column(heading, justify="right", no_wrap=True, min_width=least)
+    for heading, least in (("total", 10), ("total %", 7), ("±", 4), ("self", 10)):
+        if sure or heading != "±":
+            drawn.add_column(heading, justify="right", no_wrap=True, min_width=least)
     drawn.add_column("function", no_wrap=True, overflow="ellipsis", ratio=1)
     for line in call_lines(calls, min_share, depth):
         if line.node < 0:
-            gone = f"{line.guide}({words.counted(line.hidden, 'smaller one')})"
-            took = words.duration(line.hidden_ns)
-            drawn.add_row(took, words.percent(line.hidden_ns / whole), "", Text(gone), style="dim")
+            gone = Text(f"{line.guide}({words.counted(line.hidden, 'smaller one')})")
+            took = words.duration(line.hidden_ns), words.percent(line.hidden_ns / whole)
+            drawn.add_row(*took, *[""] * sure, "", gone, style="dim")
             continue
-        total, own = int(calls.total_ns[line.node]), int(calls.self_ns[line.node])
+        share = int(calls.total_ns[line.node]) / whole
+        reach = max(high[line.node] - share, share - low[line.node])
+        own = int(calls.self_ns[line.node])
         drawn.add_row(
-            words.duration(total),
-            words.percent(total / whole),
+            *(words.duration(int(calls.total_ns[line.node])), words.percent(share)),
+            *[f"{reach * 100:.1f}"] * sure,
             words.duration(own) if own else "",
             _called(calls, line.node, line.guide),
         )
-    return Group(*preface(profile), drawn)
+    return Group(*preface(profile), drawn, *([] if sure else [Text(_TOO_FEW, "dim")]))
 
 
 def _called(calls: CallTree, node: int, guide: str) -> Text:

@@ -59,8 +59,11 @@ def _tree(tree: CallTree, functions: pd.DataFrame) -> dict[str, Any]:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table's rows as dictionaries of plain Python values."""
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    """A table's rows as dictionaries of plain Python values; what is unknown (NaN) is None."""
+    return [
+        {str(key): None if value != value else value for key, value in row.items()}  # noqa: PLR0124
+        for row in table.to_dict("records")
+    ]
 
 
 def plain(value: object) -> object:

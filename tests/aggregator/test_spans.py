@@ -127,7 +127,7 @@ def test_views_by_transaction_and_span(profile):
         (lambda p: p.thread("worker"), "no thread 'worker'; there is 'MainThread'"),
         (lambda p: p.process(8), "no process '8'; there is '7'"),
         (lambda p: p.states("sleeping"), "no state 'sleeping'; there are unknown, running"),
-        (lambda p: p.clock("sun"), "no clock 'sun'; there are wall, cpu, wait"),
+        (lambda p: p.clock("sun"), "no clock 'sun'; there are wall, cpu, gil, wait"),
         (lambda p: p.collapse_recursion("all"), "no way to collapse 'all'"),
         (lambda p: p.tree("sideways"), "no direction 'sideways'"),
         (lambda p: p.between(5, 4), "ends \\(4\\) before it starts \\(5\\)"),

@@ -93,6 +93,8 @@ def test_two_threads_are_thread_seconds():
     profile = drawing.profile()
     assert functions(profile) == vector["functions"]
     assert set(profile.threads()["thread"]) == {"t1", "t2"}
+    wall_any = profile.functions().set_index("function")["wall_any_ns"]
+    assert wall_any.to_dict() == vector["wall_any"]
     assert functions(profile.thread("t1")) == {"main": [0, 10], "x": [10, 10]}
 
 

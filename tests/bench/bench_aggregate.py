@@ -26,13 +26,17 @@ def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 imported, t0 = peak(), time.perf_counter()
 profile = load(sys.argv[1])
 t1 = time.perf_counter()
-table = profile.functions()
+table = profile.functions(quick=True)
 t2 = time.perf_counter()
 tree = profile.tree()
 t3 = time.perf_counter()
+quick_mb = peak()
+profile.functions()
+t4 = time.perf_counter()
 assert table["self_ns"].sum() == tree.self_ns.sum() == profile.total_ns
 print(json.dumps({"load": t1 - t0, "functions": t2 - t1, "tree": t3 - t2, "total": t3 - t0,
-                  "peak_mb": peak(), "imports_mb": imported}))
+                  "intervals": t4 - t3, "peak_mb": quick_mb, "all_mb": peak(),
+                  "imports_mb": imported}))
 """
 
 
@@ -45,11 +49,13 @@ def main() -> None:
               f"{seconds / samples * 1e6:.2f} us a sample to write")  # fmt: skip
         command = [sys.executable, "-c", CHILD, str(path)]
         runs = [json.loads(subprocess.check_output(command)) for _ in range(5)]
-    for name in ("load", "functions", "tree", "total"):
+    for name in ("load", "functions", "tree", "total", "intervals"):
         times = [run[name] for run in runs]
         print(f"{name:10} best {min(times):.3f} s   median {statistics.median(times):.3f} s")
-    peak, imports = (max(run[key] for run in runs) for key in ("peak_mb", "imports_mb"))
-    print(f"peak memory {peak:.0f} MB, of which {imports:.0f} MB are imports")
+    names = ("peak_mb", "all_mb", "imports_mb")
+    peak, every, imports = (max(run[key] for run in runs) for key in names)
+    print(f"peak memory {peak:.0f} MB, of which {imports:.0f} MB are imports; {every:.0f} MB with "
+          "the functions' intervals and wall_any_ns")  # fmt: skip
 
 
 if __name__ == "__main__":

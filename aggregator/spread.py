@@ -1,0 +1,131 @@
+"""How numbers spread over transactions: a function's time in each, and what was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from flamespan.aggregator import statistics
+from flamespan.aggregator.data import Origin
+from flamespan.aggregator.stacktree import Ids, Ints
+from flamespan.aggregator.statistics import Floats
+from flamespan.aggregator.units import alone, on_path, unit_sums
+from flamespan.profiler.errors import UsageError
+
+if TYPE_CHECKING:
+    from flamespan.aggregator.profile import Profile
+
+QUANTILES = {"p50": 0.50, "p75": 0.75, "p95": 0.95, "p99": 0.99}
+
+
+def functions_per_transaction(profile: Profile, *, measure: str = "total") -> pd.DataFrame:
+    """How much time each function takes in the transactions that it was seen in.
+
+    Columns: function, module, file, line, origin, transactions (that it was seen in),
+    transaction_share (of those in view), its 95 % interval transaction_share_low and
+    transaction_share_high (NaN: too few to tell), sum_ns (over all of them), mean_ns, p50_ns,
+    p75_ns, p95_ns, p99_ns, max_ns (over the transactions it was seen in; percentiles are values
+    that occurred). ``measure`` is "total" or "self" time. Most time first. Several threads of
+    one transaction add up.
+    """
+    if measure not in ("total", "self"):
+        raise UsageError(f"no measure {measure!r}; there are total, self")
+    t = profile.tables
+    inside = profile.in_transactions()
+    units, size = inside.units, len(t.function_name)
+    tree, place = inside.counted.tree, inside.counted.place[units.stacks]
+    if measure == "total":
+        first = tree.outermost(t.frame_function)
+        held = on_path(tree, place, t.frame_function[tree.key], first, size)
+    else:
+        place = inside.shown.place[units.stacks]
+        leaf = t.frame_function[inside.shown.tree.key[place]]
+        held = alone(np.where(place > 0, leaf, -1), size)
+    function, weight = _per_unit(list(unit_sums(units, held)))
+    count = int((inside.tables.spans.is_transaction & inside.span_mask).sum())
+    return _spread(profile, function, weight, count)
+
+
+def _per_unit(sums: list[tuple[Ids, Ids, Floats]]) -> tuple[Ids, Ints]:
+    """Functions and weights per (unit, function), ordered by function, then weight."""
+    if not sums:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    function = np.concatenate([part[1] for part in sums])
+    # Sums of integers below 2**53 are exact as floats.
+    weight = np.concatenate([part[2] for part in sums]).astype(np.int64)
+    order = np.lexsort((weight, function))
+    return function[order], weight[order]
+
+
+def _spread(profile: Profile, function: Ids, weight: Ints, count: int) -> pd.DataFrame:
+    t = profile.tables
+    first = (
+        np.flatnonzero(np.r_[True, function[1:] != function[:-1]]) if len(function) else function
+    )
+    seen = np.diff(np.r_[first, len(function)]) if len(first) else first
+    summed = np.add.reduceat(weight, first) if len(first) else first
+    share = seen / max(count, 1)
+    hits = seen.astype(np.float64)
+    error = statistics.ratio_error(hits, hits, np.ones(count), share)
+    low, high = statistics.interval(share, error, count)
+    which = function[first]
+    columns: dict[str, object] = {
+        "function": [t.function_name[i] for i in which],
+        "module": [t.function_module[i] for i in which],
+        "file": [t.function_file[i] for i in which],
+        "line": t.function_line[which],
+        "origin": [Origin(t.function_origin[i]).label for i in which],
+        "transactions": seen,
+        "transaction_share": share,
+        "transaction_share_low": low,
+        "transaction_share_high": high,
+        "sum_ns": summed,
+        "mean_ns": summed // np.maximum(seen, 1),
+    }
+    for name, q in QUANTILES.items():
+        at = np.maximum(np.ceil(q * seen).astype(np.int64) - 1, 0)
+        columns[f"{name}_ns"] = weight[first + at]
+    columns["max_ns"] = weight[first + seen - 1]
+    table = pd.DataFrame(columns)
+    order = ["sum_ns", "function", "file", "line"]
+    return table.sort_values(order, ascending=[False, True, True, True], ignore_index=True)
+
+
+def measurements(profile: Profile, *, instances: bool = False) -> pd.DataFrame:
+    """What was measured in transactions and spans in view.
+
+    By measurement: transaction, op, measurement, unit, count, sum, mean, min, p50, p95, max
+    (in ``unit``; percentiles are values that occurred), by transaction and measurement. Each:
+    row (of the span in ``Tables.spans``), id, transaction, op, measurement, unit, value, start_ns.
+    """
+    spans = profile.tables.spans
+    rows = [
+        (
+            *(row, int(spans.id[row]), spans.name[spans.transaction[row]], spans.op[row]),
+            *(name, unit, value, int(spans.start_ns[row])),
+        )
+        for row in np.flatnonzero(profile.span_mask)
+        for name, (value, unit) in spans.measurements[row].items()
+    ]
+    names = ["row", "id", "transaction", "op", "measurement", "unit", "value", "start_ns"]
+    table = pd.DataFrame(rows, columns=names)
+    table = table.astype({"row": np.int64, "id": np.int64, "value": float, "start_ns": np.int64})
+    table = table.sort_values(["start_ns", "row", "measurement"], ignore_index=True)
+    if instances:
+        return table
+    keys = ["transaction", "op", "measurement", "unit"]
+    values = table.groupby(keys, sort=True)["value"]
+    result = pd.DataFrame(
+        {
+            "count": values.size(),
+            "sum": values.sum(),
+            "mean": values.mean(),
+            "min": values.min(),
+            "p50": values.agg(lambda v: float(np.quantile(v, 0.50, method="inverted_cdf"))),
+            "p95": values.agg(lambda v: float(np.quantile(v, 0.95, method="inverted_cdf"))),
+            "max": values.max(),
+        }
+    )
+    return result.reset_index()

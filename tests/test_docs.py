@@ -1,0 +1,56 @@
+"""Every command in docs/tables.md gives what stands below it. REFRESH_GOLDEN=1 writes it anew."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from flamespan.profiler.__main__ import main
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "tables.md"
+BLOCK = re.compile(r"```console\n(.*?)```", re.S)
+WIDTH = "110"
+
+
+def commands(block: str) -> list[str]:
+    return [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+
+
+def answers(block: str, capsys) -> str:
+    said = []
+    for command in commands(block):
+        program, *arguments = shlex.split(command)
+        assert program == "flamespan"
+        assert main(arguments) == 0
+        text = "\n".join(line.rstrip() for line in capsys.readouterr().out.splitlines())
+        said.append(f"$ {command}\n{text}\n")
+    return "".join(said)
+
+
+def alike(one: str, other: str) -> bool:
+    """The same word; versions of rich differ by a column or two in where they cut a name."""
+    stems = one.rstrip("…"), other.rstrip("…")
+    cut = one.endswith("…") or other.endswith("…")
+    return one == other or (
+        cut and (stems[0].startswith(stems[1]) or stems[1].startswith(stems[0]))
+    )
+
+
+@pytest.mark.parametrize("place", range(len(BLOCK.findall(PAGE.read_text("utf-8")))))
+def test_worked_examples(place, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", WIDTH)
+    page = PAGE.read_text("utf-8")
+    block = BLOCK.findall(page)[place]
+    found = answers(block, capsys)
+    if os.environ.get("REFRESH_GOLDEN"):
+        PAGE.write_text(page.replace(block, found, 1), "utf-8")
+        block = found
+    ours, theirs = found.split(), block.split()
+    assert len(ours) == len(theirs)
+    assert [pair for pair in zip(ours, theirs, strict=True) if not alike(*pair)] == []
