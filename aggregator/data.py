@@ -160,6 +160,8 @@ class Tables:
 
     ``tree`` holds the stacks as recorded; its keys are frames. The last two functions and frames
     are the stand-ins ``<system>`` and ``<application>`` that views need.
+    ``function_beyond_self_ns`` is what a recording without stacks (cProfile's) adds to self times
+    to give total times; None where every recording has stacks.
     """
 
     function_name: list[str]
@@ -173,6 +175,7 @@ class Tables:
     threads: list[ThreadRow]
     processes: list[Process]
     spans: Spans
+    function_beyond_self_ns: Ints | None = None
 
     @property
     def system_frame(self) -> int:

@@ -20,7 +20,7 @@ from flamespan.aggregator.data import (
 from flamespan.aggregator.decode import Content
 from flamespan.aggregator.origin import PathRules
 from flamespan.aggregator.spanjoin import SpanJoiner
-from flamespan.aggregator.stacktree import Ids, StackTree, rebuild
+from flamespan.aggregator.stacktree import Ids, Ints, StackTree, rebuild
 from flamespan.profiler.model import Function, Loss
 
 
@@ -82,8 +82,19 @@ class _Joiner:
             threads=self._threads,
             processes=self._processes,
             spans=spans,
+            function_beyond_self_ns=self._beyond_self(functions),
         )
         return tables, rows
+
+    def _beyond_self(self, functions: list[Function]) -> Ints | None:
+        if not any(content.beyond_self_ns for content, _ in self._contents):
+            return None
+        place = {function: number for number, function in enumerate(functions)}
+        sums = np.zeros(len(functions), np.int64)
+        for content, _ in self._contents:
+            for number, beyond_ns in content.beyond_self_ns.items():
+                sums[place[content.tables.functions[number]]] += beyond_ns
+        return sums
 
     def _process(self, content: Content) -> int:
         session = content.header.session_id

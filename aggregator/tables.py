@@ -27,8 +27,11 @@ def functions(profile: Profile) -> pd.DataFrame:
     self_ns, total_ns, self_share, total_share (of the profile's total), samples (it stands on).
     """
     t = profile.tables
-    weights = _self_and_total(profile, t.frame_function, len(t.function_name))
-    seen = np.flatnonzero(weights[2])
+    own, total, samples = _self_and_total(profile, t.frame_function, len(t.function_name))
+    if t.function_beyond_self_ns is not None and profile.weight_clock == "wall":
+        total = total + np.where(samples > 0, t.function_beyond_self_ns, 0)
+    weights = own, total, samples
+    seen = np.flatnonzero(samples)
     return _table(profile, _code(t, seen, t.function_line[seen]), weights, seen)
 
 

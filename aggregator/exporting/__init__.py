@@ -42,6 +42,38 @@ FORMATS: dict[str, Format] = {
         ".speedscope.json",
         "every thread in time order, for https://www.speedscope.app",
     ),
+    "speedscope-merged": Format(
+        "flamespan.aggregator.exporting.merged",
+        ".merged.speedscope.json",
+        "every thread's distinct stacks, for speedscope and recordings of any length",
+    ),
+    "pprof": Format(
+        "flamespan.aggregator.exporting.pprof",
+        ".pb.gz",
+        "samples, wall, CPU and waiting time by stack, for go tool pprof and others",
+        binary=True,
+    ),
+    "firefox": Format(
+        "flamespan.aggregator.exporting.firefox",
+        ".firefox.json",
+        "samples with CPU use and spans as markers, for https://profiler.firefox.com",
+    ),
+    "chrome": Format(
+        "flamespan.aggregator.exporting.chrome",
+        ".trace.json",
+        "trace events: stacks and spans in time, for https://ui.perfetto.dev",
+    ),
+    "sentry": Format(
+        "flamespan.aggregator.exporting.sentry",
+        ".sentry.json",
+        "a profile chunk of Sentry's sample format, version 2",
+    ),
+    "otlp": Format(
+        "flamespan.aggregator.exporting.otlp",
+        ".otlp.pb",
+        "OpenTelemetry profiles (experimental: the format is alpha)",
+        binary=True,
+    ),
     "json": Format(
         "flamespan.aggregator.exporting.json",
         ".json",
@@ -51,6 +83,12 @@ FORMATS: dict[str, Format] = {
         "flamespan.aggregator.exporting.csv",
         ".csv",
         "the functions table",
+    ),
+    "parquet": Format(
+        "flamespan.aggregator.exporting.parquet",
+        ".parquet",
+        "samples by transaction, thread and stack, for DuckDB and pandas (needs pyarrow)",
+        binary=True,
     ),
     "svg": Format(
         "flamespan.viewer.svg",
