@@ -10,7 +10,7 @@ import numpy as np
 from flamespan.aggregator.decode import Columns, Content
 from flamespan.aggregator.importing import Imported, ImportedProcess
 from flamespan.aggregator.stacktree import Ids, Ints
-from flamespan.profiler.model import Header, State
+from flamespan.profiler.model import Header, State, Tables
 
 UNTIMED = "the format keeps no times: order and position in time are not the program's"
 
@@ -36,8 +36,21 @@ def contents(imported: Imported) -> list[Content]:
             state=_filled(imported.state, len(mine), State.UNKNOWN).astype(np.uint8)[mine],
             flags=np.zeros(int(mine.sum()), np.uint8),
         )
-        found.append(_content(imported, process, columns))
+        found.append(_content(imported, process, columns, _tables_of(imported, index)))
     return found
+
+
+def _tables_of(imported: Imported, process: int) -> Tables:
+    """The file's tables with the threads of one process only."""
+    whole, own = imported.tables, Tables()
+    own.functions, own.stacks = whole.functions, whole.stacks
+    own.frame_function, own.frame_line = whole.frame_function, whole.frame_line
+    own.threads = {
+        index: thread
+        for index, thread in whole.threads.items()
+        if not imported.processes or imported.thread_process[index] == process
+    }
+    return own
 
 
 def _filled(column: array[int] | None, size: int, missing: int) -> Ints:
@@ -47,10 +60,12 @@ def _filled(column: array[int] | None, size: int, missing: int) -> Ints:
     return full
 
 
-def _content(imported: Imported, process: ImportedProcess, columns: Columns) -> Content:
+def _content(
+    imported: Imported, process: ImportedProcess, columns: Columns, tables: Tables
+) -> Content:
     service = process.command or os.path.basename(imported.path)
     header = Header(pid=process.pid, service=service, engine={"name": imported.format})
-    content = Content(imported.path, header, columns, imported.tables, imported.spans)
+    content = Content(imported.path, header, columns, tables, imported.spans)
     content.beyond_self_ns = imported.beyond_self_ns
     content.notes = list(imported.notes)
     if imported.time_ns is None:

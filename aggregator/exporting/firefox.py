@@ -108,7 +108,7 @@ class _Thread:
         row = self.profile.tables.threads[self.thread]
         process = self.profile.processes[row.process]
         samples, used = self._samples()
-        content = self._facts(process.first_ns, process.last_ns) | {
+        content = self._facts(process.first_ns) | {
             "pid": str(process.header.pid or row.process + 1),
             "tid": row.native_id or row.ident or self.thread + 1,
             "processName": process.header.service or process.header.program,
@@ -120,7 +120,7 @@ class _Thread:
         content["stringArray"] = list(self._strings)
         json.dump(content, file, ensure_ascii=False, separators=(",", ":"))
 
-    def _facts(self, first_ns: int, last_ns: int) -> dict[str, Any]:
+    def _facts(self, first_ns: int) -> dict[str, Any]:
         row = self.profile.tables.threads[self.thread]
         return {
             "processType": "default",

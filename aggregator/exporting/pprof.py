@@ -52,9 +52,10 @@ def write(profile: Profile, file: IO[bytes]) -> None:
 def _samples(profile: Profile, summed: Groups, strings: _Strings) -> list[bytes]:
     """One message a group; what repeats (stacks, labels) is encoded once."""
     stacks = _locations(profile.shown.tree, summed.stack)
+    contexts = zip(summed.transaction.tolist(), summed.thread.tolist(), strict=True)
     labels = {
         (name, thread): _labels(profile, summed, name, thread, strings)
-        for name, thread in sorted(set(zip(summed.transaction.tolist(), summed.thread.tolist())))
+        for name, thread in dict.fromkeys(contexts)
     }
     columns = (summed.samples, summed.wall_ns, summed.cpu_ns, summed.wait_ns)
     parts = []

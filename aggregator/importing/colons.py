@@ -20,6 +20,6 @@ def _parts(text: str) -> tuple[str, str, int]:
         return "", text, 0
     file, _, name = before.rpartition(":")
     line = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
-    if not line and not file:
+    if not line and file in _NO_FILES:
         return "", f"<{name.strip('<>').lower()}>", 0
     return file, name, line

@@ -164,6 +164,8 @@ def _started(body: Place) -> int:
 def _backward(samples: list[_Sample]) -> list[tuple[_Sample, int]]:
     """Each sample with the time since the pass before; the first pass with the median of these."""
     times = sorted({sample.time_ns for sample in samples})
+    if not times:
+        return []
     steps = sorted(b - a for a, b in pairwise(times))
     first = steps[len(steps) // 2] if steps else 0
     since = dict(zip(times, [first, *(b - a for a, b in pairwise(times))], strict=True))

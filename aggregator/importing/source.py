@@ -68,7 +68,7 @@ class _Bounded(io.RawIOBase):
 def open_bytes(path: str | os.PathLike[str]) -> io.BufferedReader:
     """The file at ``path`` as bytes, unpacked if it is gzip. Raises SampleFileError."""
     try:
-        packed = open(path, "rb")  # noqa: SIM115: it is given to the caller
+        packed = open(path, "rb")  # noqa: SIM115
         is_gzip = packed.read(2) == GZIP
         packed.seek(0)
     except OSError as error:
