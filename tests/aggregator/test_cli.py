@@ -299,7 +299,7 @@ def test_what_a_recording_lost_is_said_beside_every_answer(recording, tmp_path, 
 
 def test_rules_say_whose_code_it_is(run, tmp_path):
     path = tmp_path / "raw.txt"
-    path.write_text("main (/srv/a.py);f (/x/site-packages/lib/b.py) 5\n")
+    path.write_text("main (/srv/a.py);f (/x/site-packages/lib/b.py) 5000000\n")
     assert functions(run("report", str(path), "--app", "--format", "csv")) == {"main": 5}
     ruled = run("report", str(path), "--app", "--include", "lib", "--format", "csv")
     assert functions(ruled)["f"] == 5
