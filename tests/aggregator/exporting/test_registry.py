@@ -4,12 +4,17 @@ import gzip
 import os
 import subprocess
 import sys
+import warnings
+from pathlib import Path
 
 import pytest
 
 from flamespan.aggregator import exporting
 from flamespan.profiler.errors import UsageError
+from helpers.drawn import draw
 from helpers.scenes import shop
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +110,21 @@ def test_the_aggregator_runs_without_the_viewer():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", list(exporting.FORMATS))
+def test_what_a_format_cannot_hold_is_warned_of_once_and_documented(profile, name, tmp_path):
+    lost = exporting.FORMATS[name].leaves_out
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        exporting.export(profile, name, tmp_path / "x")
+    told = [str(warning.message) for warning in said if "leaves out" in str(warning.message)]
+    page = f"docs/formats/{name}.md"
+    assert told == ([f"{name} leaves out: {', '.join(lost)} ({page})"] if lost else [])
+    assert (ROOT / page).exists()
+    assert f"formats/{name}.md" in (ROOT / "docs" / "formats.md").read_text()
+
+
+def test_what_a_profile_does_not_have_is_not_missed():
+    assert exporting.left_out(draw([("a", 10)]).clock("cpu"), "collapsed") == ["times"]
+    assert exporting.left_out(draw([]), "csv") == []
