@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -12,6 +13,7 @@ from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree
 from flamespan.profiler.model import End, Header, Loss, State, Stats
 
 Bytes = npt.NDArray[np.uint8]
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 SYSTEM = "<system>"
 """Stands for a stack without any application frame in the application view."""
@@ -174,6 +176,8 @@ class Tables:
 
     ``tree`` holds the stacks as recorded; its keys are frames. The last two functions and frames
     are the stand-ins ``<system>`` and ``<application>`` that views need.
+    ``function_beyond_self_ns`` is what a recording without stacks (cProfile's) adds to self times
+    to give total times; None where every recording has stacks.
     """
 
     function_name: list[str]
@@ -187,6 +191,7 @@ class Tables:
     threads: list[ThreadRow]
     processes: list[Process]
     spans: Spans
+    function_beyond_self_ns: Ints | None = None
 
     @property
     def system_frame(self) -> int:
@@ -227,6 +232,14 @@ class Tables:
         line = self.function_line[function]
         place = f"{file}:{line}" if line else file
         return f"{name} ({place})" if file else name
+
+
+def encodable(text: str) -> str:
+    """``text`` with lone surrogates (names may hold them) replaced by the mark for no character.
+
+    pandas keeps text in pyarrow where that is installed, which takes Unicode only.
+    """
+    return text if text.isascii() else _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def no_spans() -> Spans:

@@ -40,7 +40,10 @@ class Columns:
 
 @dataclass(slots=True)
 class Content:
-    """All that one file holds. ``epoch_ns`` added to a monotonic time gives unix time."""
+    """All that one file holds. ``epoch_ns`` added to a monotonic time gives unix time.
+
+    ``beyond_self_ns``: see ``Imported`` (only formats without stacks have it).
+    """
 
     path: str
     header: Header
@@ -50,6 +53,7 @@ class Content:
     stats: Stats = field(default_factory=Stats)
     end: End | None = None
     loss: Loss = field(default_factory=Loss)
+    beyond_self_ns: dict[int, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     epoch_ns: int = 0

@@ -16,11 +16,12 @@ from flamespan.aggregator.data import (
     Rows,
     Tables,
     ThreadRow,
+    encodable,
 )
 from flamespan.aggregator.decode import Content
 from flamespan.aggregator.origin import PathRules
 from flamespan.aggregator.spanjoin import SpanJoiner
-from flamespan.aggregator.stacktree import Ids, StackTree, rebuild
+from flamespan.aggregator.stacktree import Ids, Ints, StackTree, rebuild
 from flamespan.profiler.model import Function, Loss
 
 
@@ -71,9 +72,11 @@ class _Joiner:
         functions += stand_ins
         origins = [r.origin(f.name, f.file) for r, f in zip(rules, functions, strict=True)]
         tables = Tables(
-            function_name=[f.name for f in functions],
-            function_file=[f.file for f in functions],
-            function_module=[r.module(f.file) for r, f in zip(rules, functions, strict=True)],
+            function_name=[encodable(f.name) for f in functions],
+            function_file=[encodable(f.file) for f in functions],
+            function_module=[
+                encodable(r.module(f.file)) for r, f in zip(rules, functions, strict=True)
+            ],
             function_line=np.array([f.first_line for f in functions], np.int32),
             function_origin=np.array(origins, np.uint8),
             frame_function=np.r_[pairs[:, 0], first_stand_in, first_stand_in + 1].astype(np.int32),
@@ -82,8 +85,19 @@ class _Joiner:
             threads=self._threads,
             processes=self._processes,
             spans=spans,
+            function_beyond_self_ns=self._beyond_self(functions),
         )
         return tables, rows
+
+    def _beyond_self(self, functions: list[Function]) -> Ints | None:
+        if not any(content.beyond_self_ns for content, _ in self._contents):
+            return None
+        place = {function: number for number, function in enumerate(functions)}
+        sums = np.zeros(len(functions), np.int64)
+        for content, _ in self._contents:
+            for number, beyond_ns in content.beyond_self_ns.items():
+                sums[place[content.tables.functions[number]]] += beyond_ns
+        return sums
 
     def _process(self, content: Content) -> int:
         session = content.header.session_id
@@ -107,12 +121,14 @@ class _Joiner:
         by_ident: dict[int, set[int]] = {}
         for thread in content.tables.threads.values():
             place = known.get((thread.ident, thread.native_id), len(self._threads))
-            row = ThreadRow(thread.name, thread.ident, thread.native_id, thread.is_main, process)
+            name = encodable(thread.name)
+            row = ThreadRow(name, thread.ident, thread.native_id, thread.is_main, process)
             self._threads[place : place + 1] = [row]
             rows[thread.index] = place
             by_ident.setdefault(thread.ident, set()).add(place)
-        if (rows < 0).any():
-            rows[rows < 0] = len(self._threads)
+        nobody = rows < 0
+        if nobody.any() and nobody[content.columns.thread].any():
+            rows[nobody] = len(self._threads)
             self._threads.append(ThreadRow("<lost>", 0, 0, False, process))
         self._thread_rows.append(rows)
         return by_ident

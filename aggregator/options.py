@@ -39,6 +39,14 @@ def add_options(parser: argparse.ArgumentParser, *, sides: bool = False) -> None
         metavar="TIME",
         help="what one count of a foreign profile stands for: 10ms for py-spy at 100 Hz",
     )
+    parser.add_argument(
+        "--include", metavar="GLOB", action="append", default=[],
+        help="modules or paths whose functions are application code; may be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--exclude", metavar="GLOB", action="append", default=[],
+        help="modules or paths whose functions are library code; may be given again",
+    )  # fmt: skip
     _add_filters(parser.add_argument_group("what to look at"))
     _add_views(parser.add_argument_group("how to look at it"))
 
@@ -98,7 +106,8 @@ def _add_views(group: argparse._ArgumentGroup) -> None:
 def chosen(args: argparse.Namespace) -> Profile:
     """Load what ``args`` name and apply their filters and views. Raises FlamespanError."""
     unit_ns = None if args.unit is None else max(int(duration_ns(args.unit)), 1)
-    return _viewed(_filtered(load(*args.paths, unit_ns=unit_ns), args), args)
+    profile = load(*args.paths, unit_ns=unit_ns, application=args.include, library=args.exclude)
+    return _viewed(_filtered(profile, args), args)
 
 
 def _filtered(profile: Profile, args: argparse.Namespace) -> Profile:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from flamespan.aggregator.data import Spans
+from flamespan.aggregator.data import Spans, encodable
 from flamespan.aggregator.stacktree import Ids, Ints
 from flamespan.profiler.model import NO_SPAN, SpanEvents, SpanStart
 
@@ -114,10 +114,10 @@ class SpanJoiner:
             start_ns=np.array([row.start_ns for row in rows], np.int64),
             end_ns=np.array(ends, np.int64),
             open=is_open,
-            name=[row.start.name for row in rows],
-            op=[row.start.op for row in rows],
-            description=[row.start.description for row in rows],
-            status=[row.status for row in rows],
+            name=[encodable(row.start.name) for row in rows],
+            op=[encodable(row.start.op) for row in rows],
+            description=[encodable(row.start.description) for row in rows],
+            status=[encodable(row.status) for row in rows],
             tags=[row.tags for row in rows],
             measurements=[row.measurements for row in rows],
         )

@@ -46,6 +46,11 @@ class StackTree:
         place = depth_first(self.levels, self.parent, size)
         return place, size
 
+    @property
+    def depth_first_place(self) -> Ints:
+        """Each node's place in depth-first order: stacks that share callers are neighbours."""
+        return self._spans[0]
+
     def inclusive(self, own: Ints) -> Ints:
         """Sum of ``own`` over each node's whole subtree (integers stay exact)."""
         place, size = self._spans
@@ -72,6 +77,17 @@ class StackTree:
         first[0] = False
         first[order[1:] + 1] = reach[:-1] <= (groups * stride + place)[order[1:]]
         return first
+
+    def with_callers(self, nodes: Ids) -> Bools:
+        """Which nodes are among ``nodes`` or above one of them; node 0 always is."""
+        wanted = np.zeros(len(self), bool)
+        wanted[0] = True
+        nodes = np.unique(nodes)
+        while len(nodes):
+            nodes = nodes[~wanted[nodes]]
+            wanted[nodes] = True
+            nodes = np.unique(self.parent[nodes])
+        return wanted
 
     def path(self, node: int) -> list[int]:
         """Keys of one stack, root first."""

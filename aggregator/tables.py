@@ -35,7 +35,8 @@ def functions(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
     """
     t = profile.tables
     group = Group(t.frame_function, len(t.function_name))
-    return _table(profile, group, lambda seen: _code(t, seen, t.function_line[seen]), quick)
+    beyond = t.function_beyond_self_ns if profile.weight_clock == "wall" else None
+    return _table(profile, group, lambda seen: _code(t, seen, t.function_line[seen]), quick, beyond)
 
 
 def lines(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
@@ -139,8 +140,12 @@ def _table(
     group: Group,
     described: Callable[[Ids], Mapping[str, object]],
     quick: bool,
+    beyond_self_ns: Ints | None = None,
 ) -> pd.DataFrame:
     weights = _self_and_total(profile, group)
+    if beyond_self_ns is not None:
+        own, total, samples = weights
+        weights = own, total + np.where(samples > 0, beyond_self_ns, 0), samples
     seen = np.flatnonzero(weights[2])
     own, total, samples = (values[seen] for values in weights)
     whole = profile.total_ns or 1

@@ -1,4 +1,4 @@
-"""What each thread did in time order: stacks by function, equal neighbours merged, gaps kept.
+"""What each thread did in time order: stacks, equal neighbours merged, gaps kept.
 
 Stack 0 is "nothing in view" (idle, another transaction, before the thread began). By the wall
 clock all threads share one time axis; by another clock samples follow one another without gaps.
@@ -46,36 +46,41 @@ class ThreadTimeline:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Timelines:
-    """All threads with weight in view. ``tree`` holds the stacks; its keys are functions.
+    """All threads with weight in view. ``tree`` holds the stacks; its keys are functions or frames.
 
     ``bare`` is the stack (a child of 0) of samples without any frame; its key means nothing.
+    ``start_ns`` is the unix time at which the timelines begin.
     ``suspended_ns`` is the time of tasks that did not run, which no thread has.
     """
 
     tree: StackTree
     bare: int
     threads: list[ThreadTimeline]
+    start_ns: int = 0
     suspended_ns: int = 0
 
     def path(self, stack: int) -> list[int]:
-        """Functions of ``stack``, root first; -1 stands for ``NO_STACK``."""
+        """Keys of ``stack``, root first; -1 stands for ``NO_STACK``."""
         return [-1] if stack == self.bare else self.tree.path(stack)
 
 
-def timelines(profile: Profile) -> Timelines:
-    """What the threads did in the shown stacks of ``profile``."""
+def timelines(profile: Profile, *, lines: bool = False) -> Timelines:
+    """What the threads did in the shown stacks of ``profile``.
+
+    Stacks are told apart by function, with ``lines`` by running line too (keys are frames).
+    """
     rows, weights = profile.selected, profile.weights_ns
     shown = profile.shown
-    tree, place = rebuild(shown.tree.parent, profile.tables.frame_function[shown.tree.key])
+    key = shown.tree.key if lines else profile.tables.frame_function[shown.tree.key]
+    tree, place = rebuild(shown.tree.parent, key)
     stacks = place[shown.place[rows.stack]].astype(np.int32)
-    bare = len(tree)
+    tree, bare = bare_node(tree)
     stacks[stacks == NOTHING] = bare
-    tree = StackTree(np.r_[tree.parent, 0].astype(np.int32), np.r_[tree.key, 0].astype(np.int32))
     suspended = rows.suspended
     suspended_ns = int(weights[suspended].sum())
     seen = np.flatnonzero((weights > 0) & ~suspended)
     if not len(seen):
-        return Timelines(tree, bare, [], suspended_ns)
+        return Timelines(tree, bare, [], 0, suspended_ns)
     order = seen[np.lexsort((rows.time_ns[seen], rows.thread[seen]))]
     starts = rows.time_ns - weights
     origin = int(starts[seen].min())
@@ -87,7 +92,13 @@ def timelines(profile: Profile) -> Timelines:
             lasting = _padded(*lasting, starts[part] - origin, end)
         thread = int(rows.thread[part[0]])
         threads.append(ThreadTimeline(thread, thread_name(profile, thread), *_merged(*lasting)))
-    return Timelines(tree, bare, threads, suspended_ns)
+    return Timelines(tree, bare, threads, origin, suspended_ns)
+
+
+def bare_node(tree: StackTree) -> tuple[StackTree, int]:
+    """``tree`` with one more child of node 0, and its number: the stack without any frame."""
+    more = np.zeros(1, np.int32)
+    return StackTree(np.r_[tree.parent, more], np.r_[tree.key, more]), len(tree)
 
 
 def _padded(stacks: Ids, weights: Ints, starts: Ints, end: int) -> tuple[Ids, Ints]:

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """An export format: the module that writes it, its file suffix, what it is in one line."""
+    """An export format: the module that writes it, its file suffix, what it is in one line.
+
+    ``leaves_out`` names what it cannot hold (see ``left_out``).
+    """
 
     module: str
     suffix: str
     description: str
     binary: bool = False
+    leaves_out: tuple[str, ...] = ()
 
 
 FORMATS: dict[str, Format] = {
@@ -36,21 +40,69 @@ FORMATS: dict[str, Format] = {
         "flamespan.aggregator.exporting.collapsed",
         ".collapsed.txt",
         "folded stacks with nanoseconds, for flamegraph.pl and everything like it",
+        leaves_out=("times", "threads", "spans", "running lines", "CPU time"),
     ),
     "speedscope": Format(
         "flamespan.aggregator.exporting.speedscope",
         ".speedscope.json",
         "every thread in time order, for https://www.speedscope.app",
+        leaves_out=("spans", "running lines", "CPU time"),
+    ),
+    "speedscope-merged": Format(
+        "flamespan.aggregator.exporting.merged",
+        ".merged.speedscope.json",
+        "every thread's distinct stacks, for speedscope and recordings of any length",
+        leaves_out=("times", "spans", "running lines", "CPU time"),
+    ),
+    "pprof": Format(
+        "flamespan.aggregator.exporting.pprof",
+        ".pb.gz",
+        "samples, wall, CPU and waiting time by stack, for go tool pprof and others",
+        binary=True,
+        leaves_out=("times", "spans"),
+    ),
+    "firefox": Format(
+        "flamespan.aggregator.exporting.firefox",
+        ".firefox.json",
+        "samples with CPU use and spans as markers, for https://profiler.firefox.com",
+    ),
+    "chrome": Format(
+        "flamespan.aggregator.exporting.chrome",
+        ".trace.json",
+        "trace events: stacks and spans in time, for https://ui.perfetto.dev",
+        leaves_out=("running lines", "CPU time"),
+    ),
+    "sentry": Format(
+        "flamespan.aggregator.exporting.sentry",
+        ".sentry.json",
+        "a profile chunk of Sentry's sample format, version 2",
+        leaves_out=("spans", "CPU time"),
+    ),
+    "otlp": Format(
+        "flamespan.aggregator.exporting.otlp",
+        ".otlp.pb",
+        "OpenTelemetry profiles (experimental: the format is alpha)",
+        binary=True,
+        leaves_out=("spans",),
     ),
     "json": Format(
         "flamespan.aggregator.exporting.json",
         ".json",
         "what the recording is, functions, transactions and the call tree",
+        leaves_out=("times", "threads", "running lines", "CPU time"),
     ),
     "csv": Format(
         "flamespan.aggregator.exporting.csv",
         ".csv",
         "the functions table",
+        leaves_out=("times", "threads", "spans", "running lines", "CPU time"),
+    ),
+    "parquet": Format(
+        "flamespan.aggregator.exporting.parquet",
+        ".parquet",
+        "samples by transaction, thread and stack, for DuckDB and pandas (needs pyarrow)",
+        binary=True,
+        leaves_out=("times", "spans", "running lines"),
     ),
     "svg": Format(
         "flamespan.viewer.svg",
@@ -78,8 +130,28 @@ def guess(path: str | os.PathLike[str]) -> str | None:
     return max(ending, key=lambda name: len(FORMATS[name].suffix), default=None)
 
 
+def left_out(profile: Profile, format: str) -> list[str]:  # noqa: A002
+    """What ``profile`` has and the named format cannot hold: times, threads, spans, lines, CPU."""
+    tables, rows = profile.tables, profile.selected
+    lines = tables.frame_line != tables.function_line[tables.frame_function]
+    has = {
+        "times": len(rows) > 0,
+        "threads": len(rows) > 0 and bool((rows.thread != rows.thread[0]).any()),
+        "spans": bool(profile.span_mask.any()),
+        "running lines": bool(lines.any()),
+        "CPU time": profile.weight_clock != "cpu" and bool(rows.cpu_ns.any()),
+    }
+    return [what for what in named(format).leaves_out if has[what]]
+
+
 def write(profile: Profile, format: str, file: IO[Any]) -> None:  # noqa: A002
-    """Write ``profile`` to an open file (text, or bytes if the format is binary)."""
+    """Write ``profile`` to an open file (text, or bytes if the format is binary).
+
+    Warns (UserWarning) once of what the profile has and the format cannot hold.
+    """
+    lost = left_out(profile, format)
+    if lost:
+        warn(f"{format} leaves out: {', '.join(lost)} (docs/formats/{format}.md)")
     importlib.import_module(named(format).module).write(profile, file)
 
 

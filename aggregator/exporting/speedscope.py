@@ -38,20 +38,26 @@ MANY_SAMPLES = 200_000
 def write(profile: Profile, file: TextIO) -> None:
     """Write ``profile`` to ``file``. Warns where a thread is too long for speedscope."""
     lines = timelines(profile)
-    # speedscope refuses a file without any profile.
-    none = np.zeros(0, np.int32)
-    threads = lines.threads or [ThreadTimeline(0, "nothing in view", none, none.astype(np.int64))]
-    longest = max(len(line.stacks) for line in threads)
+    longest = max((len(line.stacks) for line in lines.threads), default=0)
     if longest > MANY_SAMPLES:
         exporting.warn(
             f"a thread has {longest} samples: speedscope is slow beyond {MANY_SAMPLES}; choose a "
-            "part of the recording (a transaction, a thread, a stretch of time)"
+            "part of the recording (a transaction, a thread, a stretch of time), or the format "
+            "speedscope-merged"
         )
     if lines.suspended_ns:
         exporting.warn(
             f"{lines.suspended_ns / 1e9:.3f} s of suspended tasks left out: they overlap in a "
             "thread, which time order cannot hold (collapsed, svg, json and html hold them)"
         )
+    write_timelines(profile, lines, file)
+
+
+def write_timelines(profile: Profile, lines: Timelines, file: TextIO) -> None:
+    """Write ``lines`` as a speedscope file, a profile per thread."""
+    # speedscope refuses a file without any profile.
+    none = np.zeros(0, np.int32)
+    threads = lines.threads or [ThreadTimeline(0, "nothing in view", none, none.astype(np.int64))]
     frames, texts = _frames_and_stacks(profile.tables, lines, threads)
     busy = [line.busy_ns for line in threads]
     head = {

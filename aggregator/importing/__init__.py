@@ -11,15 +11,24 @@ import os
 from array import array
 from dataclasses import dataclass, field
 
-from flamespan.profiler.model import Tables
+from flamespan.aggregator.importing.source import unpacked_head
+from flamespan.profiler.model import SpanEvents, Tables
 
 HEAD_BYTES = 1 << 16
 """How much of a file ``detect`` wants to see (less if the file is shorter)."""
 
 IMPORTERS: dict[str, str] = {
+    "json": "flamespan.aggregator.importing.jsonfile",
+    "pstats": "flamespan.aggregator.importing.pstats",
+    "pprof": "flamespan.aggregator.importing.pprof",
+    "austin": "flamespan.aggregator.importing.austin",
+    "cpython": "flamespan.aggregator.importing.cpython",
     "collapsed": "flamespan.aggregator.importing.collapsed",
 }
-"""Format name -> module with ``detects(head) -> bool`` and ``read(path, unit_ns) -> Imported``."""
+"""Format name -> module with ``detects(head) -> bool`` and ``read(path, unit_ns) -> Imported``.
+
+Asked in this order: what comes later would take a file of what comes before it for its own.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +49,12 @@ class Imported:
     which is then the frame's; where it only knows the first line, the frame has that one.
 
     Columns, a row each, in the order of the file: ``stack`` (node), ``weight_ns``, ``thread``
-    (index into ``tables.threads``; index 0 is there when the file names no threads), and
-    ``time_ns`` (end of the time a row stands for) or None where the format keeps no times.
-    ``thread_process[i]`` is the index into ``processes`` of thread ``i``.
+    (index into ``tables.threads``; index 0 is there when the file names no threads), ``time_ns``
+    (end of the time a row stands for) or None where the format keeps no times, ``cpu_ns`` or None
+    where it keeps no CPU time, ``state`` (a ``model.State``; may be empty: unknown), ``span`` (the
+    id of a span in ``spans``; may be empty). ``thread_process[i]`` is the index into ``processes``
+    of thread ``i``. ``beyond_self_ns`` is, by function id, the time that a format without stacks
+    adds to the self time to give the total.
     """
 
     path: str
@@ -52,6 +64,11 @@ class Imported:
     weight_ns: array[int] = field(default_factory=lambda: array("q"))
     thread: array[int] = field(default_factory=lambda: array("I"))
     time_ns: array[int] | None = None
+    cpu_ns: array[int] | None = None
+    state: array[int] = field(default_factory=lambda: array("B"))
+    span: array[int] = field(default_factory=lambda: array("q"))
+    spans: SpanEvents = field(default_factory=SpanEvents)
+    beyond_self_ns: dict[int, int] = field(default_factory=dict)
     processes: list[ImportedProcess] = field(default_factory=list)
     thread_process: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -59,6 +76,7 @@ class Imported:
 
 def detect(head: bytes) -> str | None:
     """Name of the importer that knows a file which begins with ``head``; None: none does."""
+    head = unpacked_head(head)
     for name, module in IMPORTERS.items():
         if importlib.import_module(module).detects(head):
             return name

@@ -4,25 +4,24 @@ Read are our own export, py-spy's ``--format raw`` (also with ``--threads``, ``-
 ``--function``) and what flamegraph.pl takes. A frame is ``name (file:line)``, ``name (file)`` or
 a bare name. The format does not say whether its lines are where functions begin (our export,
 py-spy with ``--function``) or where they were running (py-spy without): the file as a whole tells,
-see ``_are_running``. In the second case functions are told apart by name and file alone.
+see ``building.are_running``. In the second case functions are told apart by name and file alone.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
-from collections.abc import Iterator
 
 from flamespan.aggregator.importing import Imported, ImportedProcess
-from flamespan.profiler.errors import SampleFileError, UsageError
+from flamespan.aggregator.importing.building import NO_STACK, are_running, checked_unit
+from flamespan.aggregator.importing.source import encoding_of, lines
+from flamespan.profiler.errors import SampleFileError
 from flamespan.profiler.model import Function, Thread
 
 _WEIGHT = re.compile(r"(?:(.*)[ \t])?(\d+)[ \t]*\Z", re.DOTALL)
 _PROCESS = re.compile(r'process (\d+)(?::"(.*)")?\Z', re.DOTALL)
 _THREAD = re.compile(r"thread \((0x[0-9A-Fa-f]+|\d+)\)(?:: (.*))?\Z", re.DOTALL)
 _LINE = re.compile(r"(.*):(\d{1,9})\Z", re.DOTALL)
-_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _TOP = (1 << 63) - 1
 
 
@@ -31,7 +30,7 @@ def detects(head: bytes) -> bool:
 
     The first line with anything in it decides; one that is cut off must at least have frames.
     """
-    text = head.decode(_encoding(head), "replace")
+    text = head.decode(encoding_of(head), "replace")
     if "\0" in text or text.lstrip()[:1] in ("{", "["):
         return False
     lines = text.splitlines(keepends=True)
@@ -46,36 +45,19 @@ def read(path: str | os.PathLike[str], unit_ns: int | None = None) -> Imported:
 
     Raises SampleFileError with the number of the line that cannot be read.
     """
-    if unit_ns is not None and unit_ns < 1:
-        raise UsageError(f"a unit of {unit_ns} ns cannot be: it must be 1 ns or more")
+    checked_unit(unit_ns)
     reading = _Reading(Imported(os.fspath(path), "collapsed"), unit_ns or 1)
-    for number, line in _lines(path):
-        reading.add(number, line)
+    for number, line in lines(path):
+        if not line.startswith("#"):
+            reading.add(number, line)
     if not reading.imported.stack:
         raise SampleFileError(path, None, "holds no stacks (an empty file)")
     reading.finish(unit_known=unit_ns is not None)
     return reading.imported
 
 
-def _encoding(head: bytes) -> str:
-    return next((name for bom, name in _BOMS.items() if head.startswith(bom)), "utf-8")
-
-
 def _says_something(line: str) -> bool:
     return bool(line.strip()) and not line.startswith("#")
-
-
-def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    """Numbered lines that hold something; other separators than line ends may be in names."""
-    try:
-        with open(path, "rb") as raw:
-            encoding = _encoding(raw.read(3))
-        with open(path, encoding=encoding, errors="replace") as file:
-            for number, line in enumerate(file, 1):
-                if _says_something(line):
-                    yield number, line.rstrip("\n")
-    except OSError as error:
-        raise SampleFileError(path, None, error.strerror or str(error)) from error
 
 
 class _Reading:
@@ -105,7 +87,7 @@ class _Reading:
         process, thread, frames = _prefixes(frames)
         stack = 0
         for text in frames:
-            if text:
+            if text and frames != [NO_STACK]:
                 stack = self._stack(stack, self._frame(text))
         self.imported.thread.append(self._thread(process, thread))
         self.imported.stack.append(stack)
@@ -130,7 +112,7 @@ class _Reading:
         """Make functions and frames of what was read, and say what had to be assumed."""
         tables = self.imported.tables
         frames = list(self._frames)[1:]
-        running = _are_running(frames)
+        running = are_running(frames)
         functions: dict[Function, int] = {}
         for name, file, line in frames:
             function = Function(name, file, 0 if running else line)
@@ -212,19 +194,3 @@ def _opening(text: str) -> int:
         if not depth:
             return place
     return text.rfind(" (") + 1 or -1
-
-
-def _are_running(frames: list[tuple[str, str, int]]) -> bool:
-    """Whether the lines of these (name, file, line) are where functions were running.
-
-    A module begins at line 1. A function that was running shows at several lines; one that
-    begins there does not, but a getter and its setter may share a name.
-    """
-    lines = defaultdict(set)
-    for name, file, line in frames:
-        if name == "<module>" and line > 1:
-            return True
-        if line and not name.endswith(">"):
-            lines[name, file].add(line)
-    several = sum(len(found) > 1 for found in lines.values())
-    return several * 10 > len(lines)

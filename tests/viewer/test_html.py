@@ -123,7 +123,8 @@ def test_hostile_names_stay_data(name):
         "script application/octet-stream": 1,
         "script module": 1,
     }
-    assert name in head_of(page)["functions"]["name"]
+    # What is no character is loaded as the mark for that.
+    assert name.replace("\udcff", "\ufffd") in head_of(page)["functions"]["name"]
     page.encode("utf-8")
 
 

@@ -74,7 +74,7 @@ static bool is_root(const Layout *l, const Prediction *p, const Walk *walk, uint
     if (walk->frames[walk->count - 1].owner == l->owner_generator &&
         !walk->frames[walk->count - 1].executing)
         return false;
-    if (l->ts_base_frame) return walk->base == walk->base_frame;
+    if (l->ts_base_frame && walk->base == walk->base_frame) return true; /* not so in a greenlet */
     return p->chunks > 0 && is_first_of_chunk(l, p, lowest ? lowest : walk->top);
 }
 

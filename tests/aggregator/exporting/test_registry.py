@@ -1,14 +1,20 @@
 """The table of formats, and how an export lands."""
 
+import gzip
 import os
 import subprocess
 import sys
+import warnings
+from pathlib import Path
 
 import pytest
 
 from flamespan.aggregator import exporting
 from flamespan.profiler.errors import UsageError
+from helpers.drawn import draw
 from helpers.scenes import shop
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -17,12 +23,15 @@ def profile():
 
 
 @pytest.mark.parametrize("name", list(exporting.FORMATS))
-def test_every_format_writes_something_that_is_text(profile, name, tmp_path):
+@pytest.mark.filterwarnings("ignore:OTLP profiles are experimental")
+def test_every_format_writes_something(profile, name, tmp_path):
     path = tmp_path / f"out{exporting.FORMATS[name].suffix}"
     exporting.export(profile, name, path)
+    content = path.read_bytes()
+    content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
     # The page packs its data; its own tests read it.
-    sign = "application/octet-stream" if name == "html" else "load_items"
-    assert sign in path.read_text() or "GET /cart" in path.read_text()
+    sign = b"application/octet-stream" if name == "html" else b"load_items"
+    assert sign in content or b"GET /cart" in content
     assert os.listdir(tmp_path) == [path.name]
     assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
 
@@ -37,6 +46,9 @@ def test_formats_are_guessed_from_the_longest_suffix():
     guesses = {
         "a/out.json": "json",
         "out.speedscope.json": "speedscope",
+        "out.merged.speedscope.json": "speedscope-merged",
+        "out.pb.gz": "pprof",
+        "out.trace.json": "chrome",
         "x.svg": "svg",
         "x.html": "html",
         "x.csv": "csv",
@@ -98,3 +110,21 @@ def test_the_aggregator_runs_without_the_viewer():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", list(exporting.FORMATS))
+def test_what_a_format_cannot_hold_is_warned_of_once_and_documented(profile, name, tmp_path):
+    lost = exporting.FORMATS[name].leaves_out
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        exporting.export(profile, name, tmp_path / "x")
+    told = [str(warning.message) for warning in said if "leaves out" in str(warning.message)]
+    page = f"docs/formats/{name}.md"
+    assert told == ([f"{name} leaves out: {', '.join(lost)} ({page})"] if lost else [])
+    assert (ROOT / page).exists()
+    assert f"formats/{name}.md" in (ROOT / "docs" / "formats.md").read_text()
+
+
+def test_what_a_profile_does_not_have_is_not_missed():
+    assert exporting.left_out(draw([("a", 10)]).clock("cpu"), "collapsed") == ["times"]
+    assert exporting.left_out(draw([]), "csv") == []

@@ -1,0 +1,135 @@
+"""Chrome's trace events as JSON, for https://ui.perfetto.dev and chrome://tracing.
+
+Each thread's stacks in time order as nested begin and end events (a box from when a function was
+first seen on the stack to when it no longer was; callers before callees, which events that carry a
+duration could not promise), spans as asynchronous events of their own
+tracks, since spans of concurrent tasks overlap. Times are microseconds with three decimals, that
+is nanoseconds, from the beginning of the recording. Format: "Trace Event Format", sections
+"Duration Events" and "Async Events".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
+
+import numpy as np
+
+from flamespan.aggregator import exporting
+from flamespan.aggregator.data import Origin
+from flamespan.aggregator.exporting.spans import lanes, said
+from flamespan.aggregator.timeline import NO_STACK, NOTHING, ThreadTimeline, Timelines, timelines
+
+if TYPE_CHECKING:
+    from flamespan.aggregator.profile import Profile
+
+
+def write(profile: Profile, file: TextIO) -> None:
+    """Write ``profile`` to ``file``, event by event."""
+    lines = timelines(profile)
+    spans = profile.tables.spans
+    starts = [lines.start_ns] if lines.threads else []
+    starts += spans.start_ns[profile.span_mask].tolist()
+    origin_ns = min(starts, default=0)
+    head = {
+        "displayTimeUnit": "ms",
+        "otherData": {
+            "name": exporting.title(profile),
+            "clock": profile.weight_clock,
+            "start_unix_ns": str(origin_ns),
+            "exporter": f"flamespan@{exporting.version()}",
+        },
+    }
+    file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "traceEvents": [\n')
+    events = [*_names(profile, lines), *_spans(profile, origin_ns)]
+    file.write(",\n".join(json.dumps(event, ensure_ascii=False) for event in events))
+    shift = lines.start_ns - origin_ns
+    for line in lines.threads:
+        for event in _boxes(profile, lines, line, shift):
+            file.write(",\n")
+            file.write(event)
+    file.write("\n]}\n")
+
+
+def _ids(profile: Profile, thread: int) -> dict[str, int]:
+    """Process and thread number of an event; a thread without a number has its row's."""
+    row = profile.tables.threads[thread]
+    pid = profile.processes[row.process].header.pid or row.process + 1
+    return {"pid": pid, "tid": row.native_id or row.ident or thread + 1}
+
+
+def _names(profile: Profile, lines: Timelines) -> Iterator[dict[str, object]]:
+    for number, process in enumerate(profile.processes):
+        pid = process.header.pid or number + 1
+        name = process.header.service or process.header.program or f"process {pid}"
+        yield {"ph": "M", "name": "process_name", "pid": pid, "args": {"name": name}}
+    for line in lines.threads:
+        ids = _ids(profile, line.thread)
+        yield {"ph": "M", "name": "thread_name", **ids, "args": {"name": line.name}}
+
+
+def _spans(profile: Profile, origin_ns: int) -> Iterator[dict[str, object]]:
+    spans = profile.tables.spans
+    for row, lane in lanes(profile):
+        process = int(spans.process[row])
+        common = {
+            "cat": "span",
+            "name": spans.name[row] or spans.op[row] or "span",
+            "id2": {"local": f"{spans.id[spans.transaction[row]]:#x}.{lane}"},
+            "pid": profile.processes[process].header.pid or process + 1,
+        }
+        for phase, time in (("b", spans.start_ns[row]), ("e", spans.end_ns[row])):
+            args = {"args": said(profile, row)} if phase == "b" else {}
+            yield {"ph": phase, **common, "ts": (int(time) - origin_ns) / 1e3, **args}
+
+
+def _boxes(
+    profile: Profile, lines: Timelines, line: ThreadTimeline, shift_ns: int
+) -> Iterator[str]:
+    """The thread's events as JSON, in time order."""
+    ids = json.dumps(_ids(profile, line.thread))[1:-1]
+    described: dict[int, str] = {}
+    paths: dict[int, list[int]] = {NOTHING: []}
+    open_nodes: list[int] = []
+    ends = np.cumsum(line.weights_ns) + shift_ns
+    times = [*(ends - line.weights_ns).tolist(), int(ends[-1]) if len(ends) else 0]
+    for stack, time_ns in zip([*line.stacks.tolist(), NOTHING], times, strict=True):
+        path = paths.get(stack)
+        if path is None:
+            path = paths[stack] = _nodes(lines, stack)
+        same = 0
+        while same < min(len(path), len(open_nodes)) and open_nodes[same] == path[same]:
+            same += 1
+        at = f'{ids}, "ts": {time_ns // 1000}.{time_ns % 1000:03}'
+        for _ in open_nodes[same:]:
+            yield f'{{"ph": "E", {at}}}'
+        for node in path[same:]:
+            if node not in described:
+                described[node] = _described(profile, lines, node)
+            yield f'{{"ph": "B", {at}, {described[node]}}}'
+        open_nodes = path
+
+
+def _nodes(lines: Timelines, stack: int) -> list[int]:
+    found = []
+    while stack:
+        found.append(stack)
+        stack = int(lines.tree.parent[stack])
+    return found[::-1]
+
+
+def _described(profile: Profile, lines: Timelines, node: int) -> str:
+    """Name, origin and place of a box, as JSON without its braces."""
+    if node == lines.bare:
+        return json.dumps({"name": NO_STACK, "cat": "runtime"})[1:-1]
+    tables, function = profile.tables, int(lines.tree.key[node])
+    event = {
+        "name": tables.function_name[function] or "?",
+        "cat": Origin(tables.function_origin[function]).label,
+        "args": {
+            "file": tables.function_file[function],
+            "line": int(tables.function_line[function]),
+        },
+    }
+    return json.dumps(event, ensure_ascii=False)[1:-1]
