@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from dataclasses import dataclass, replace
 
@@ -65,14 +64,7 @@ class Recorder:
         """Make the first file now. Raises OSError where that cannot be."""
         header = replace(self._header, part=self._part)
         path = f"{self._stem}.{self._part}{SUFFIX}" if self._part else self._stem + SUFFIX
-        there_before = os.path.lexists(path)
-        try:
-            self._writer = SampleWriter(path, header)
-        except OSError:
-            if not there_before:  # ours, with half a header
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
-            raise
+        self._writer = SampleWriter(path, header)
         self.path = path
         self._opened_s = time.monotonic()
         self._part += 1

@@ -6,6 +6,8 @@ whatever happens to the process, all whole blocks stay readable.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import struct
@@ -49,6 +51,8 @@ _CHECKED = slice(4, 20)  # the part of a block's head that its CRC covers
 
 META, DEFS, SAMPLES, SPANS, STATS, END = range(1, 7)
 PLAIN, ZLIB = 0, 1
+NEW = ".new"
+"""Behind the name of a file that has no header yet."""
 
 MAX_PAYLOAD = 64 << 20
 """No block is larger, packed or unpacked; a larger length is damage."""
@@ -67,9 +71,22 @@ class SampleWriter:
         self.size = 0
         self._sequence = 0
         self._strings = StringIds()
+        head = FILE_HEAD.pack(MAGIC, MAJOR, MINOR, 0) + self._json(META, header.to_json())
+        if os.path.lexists(self.path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self.path)
+        # It gets its name when its header is in it: a process killed here leaves no empty file.
+        fresh = self.path if os.name == "nt" else self.path + NEW
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._fd = os.open(self.path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
-        self._write(FILE_HEAD.pack(MAGIC, MAJOR, MINOR, 0) + self._json(META, header.to_json()))
+        self._fd = os.open(fresh, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            self._write(head)
+            if fresh != self.path:
+                os.rename(fresh, self.path)
+        except OSError:
+            self.abandon()
+            with contextlib.suppress(OSError):
+                os.unlink(fresh)
+            raise
 
     def flush(
         self,

@@ -115,6 +115,27 @@ def test_the_file_is_for_its_owner_only_and_never_overwritten(tmp_path):
         SampleWriter(tmp_path / "a.fspan", HEADER)
 
 
+def test_a_file_has_its_name_from_its_header_on(tmp_path, monkeypatch):
+    path, named, write = tmp_path / "a.fspan", [], os.write
+
+    def watched(descriptor, data):
+        named.append(path.exists())
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", watched)
+    SampleWriter(path, HEADER).close()
+    assert named == [False]
+    assert [found.name for found in tmp_path.iterdir()] == ["a.fspan"]
+
+    def refused(_descriptor, _data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", refused)
+    with pytest.raises(OSError, match="No space"):
+        SampleWriter(tmp_path / "b.fspan", HEADER)
+    assert [found.name for found in tmp_path.iterdir()] == ["a.fspan"]
+
+
 def test_every_prefix_is_readable_up_to_its_last_whole_flush(tmp_path):
     path, cut = tmp_path / "a.fspan", tmp_path / "cut.fspan"
     sizes = write(path)
