@@ -185,21 +185,30 @@ def rate_reached(options: argparse.Namespace) -> list[str]:
     return broken
 
 
+def our_cpu_s() -> float:
+    """CPU seconds of flamespan's threads in this process, as Linux counts them."""
+    used_ns = 0
+    for task in Path("/proc/self/task").iterdir():
+        if (task / "comm").read_text().startswith("flamespan"):
+            used_ns += int((task / "schedstat").read_text().split()[0])
+    return used_ns / 1e9
+
+
 def parked(options: argparse.Namespace) -> list[str]:
-    """Print what 500 waiting threads cost at 100 Hz."""
-    seconds = max(3.0, 3 * options.seconds)
+    """Print what 500 waiting threads cost at 100 Hz: the first second, and from then on."""
+    seconds = max(5.0, 5 * options.seconds)
     with living(500, 10, busy=False), recorded(options.engine, 100, options.budget) as taken:
-        began = time.process_time()
+        time.sleep(1)
+        first = our_cpu_s()
         time.sleep(seconds)
-        process = (time.process_time() - began) / seconds
-    own = taken.stats.sampler_cpu_ns / 1e9 / taken.seconds
+        own = (our_cpu_s() - first) / seconds
     reached = taken.stats.passes / taken.seconds / 100
     print(
-        f"parked, 500 threads, 100 Hz: sampler {own:.2%} of a core, the process with recorder"
-        f" {process:.2%}, {PARKED_BOUND:.0%} allowed; {reached:.1%} of the rate reached,"
+        f"parked, 500 threads, 100 Hz: {own:.2%} of a core, {PARKED_BOUND:.0%} allowed "
+        f"({first * 1000:.0f} ms in the first second); {reached:.1%} of the rate reached,"
         f" {getattr(taken.stats, 'stretched_passes', 0)} passes put off to stay within the budget"
     )
-    broken = [f"parked threads: {process:.2%}"] if max(own, process) >= PARKED_BOUND else []
+    broken = [f"parked threads: {own:.2%}"] if own >= PARKED_BOUND else []
     if reached < RATE_BOUND:
         broken.append(f"parked threads: {reached:.1%} of 100 Hz, so the cost is not that of 100 Hz")
     return broken

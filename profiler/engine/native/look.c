@@ -118,13 +118,21 @@ static void read_clock(Thread *thread, int64_t gap_ns, Look *look) {
     thread->cpu_ns = cpu_ns;
 }
 
+static bool was_blocked_here(const Thread *thread) {
+    for (int i = 0; i < IDLE_PLACES && thread->idle_instr[i]; i++)
+        if (thread->idle_instr[i] == thread->last_instr) return true;
+    return false;
+}
+
 /* Whether a thread that waited for the GIL still does. It may have had it meanwhile, and be blocked
- * at the same place again. */
+ * at the same place again: where it was seen blocked before, or when it wakes no more to look for
+ * the GIL, the kernel is asked. */
 static bool waits_on(Sampler *s, Thread *thread, const Look *look) {
     if (look->moved || thread->holds_gil || look->used_ns >= WAKE_UP_NS ||
         thread->last_state != STATE_GIL_WAIT)
         return false;
-    if (!look->used_ns && thread->silent_ns < GIL_SILENCE_NS) return true;
+    bool doubtful = look->used_ns ? was_blocked_here(thread) : thread->silent_ns >= GIL_SILENCE_NS;
+    if (!doubtful) return true;
     thread->silent_ns = 0;
     if (ask_kernel(s, thread) == STATE_GIL_WAIT) return true;
     thread->last_state = STATE_UNKNOWN;
@@ -155,10 +163,7 @@ static bool examine(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, 
  * just been woken: often by the very timer interrupt that woke the sampler, since the kernel lets
  * late timers go off together. Such moments would be seen far more often than they are. */
 static bool just_woke(const Thread *thread, const Look *look, int64_t gap_ns) {
-    if (look->state != STATE_RUNNING || look->used_ns > gap_ns / 2) return false;
-    for (int i = 0; i < IDLE_PLACES && thread->idle_instr[i]; i++)
-        if (thread->idle_instr[i] == thread->last_instr) return true;
-    return false;
+    return look->state == STATE_RUNNING && look->used_ns <= gap_ns / 2 && was_blocked_here(thread);
 }
 
 static void note_idle(Thread *thread) {

@@ -11,7 +11,8 @@
 enum {
     SUSPENDED_INTERVALS = 10,
     SUSPENDED_TICKS = 100000000 / TICK_NS, /* at high rates a busy machine is late by more */
-    SUSPENDED_CPU_SHARE = 10
+    SUSPENDED_CPU_SHARE = 10,
+    CLOCKS_ASLEEP = 3 /* CPU clocks of threads asleep read in one pass */
 };
 
 /* Ticks of a long gap that this process cannot have run in: suspended, stopped, starved. */
@@ -25,12 +26,20 @@ static void release(Sampler *s, Thread *thread) {
     if (!thread->held_valid) return;
     still_wake(&s->threads, thread);
     thread->held_valid = false;
+    if (!thread->held.wall_ticks && !thread->held.cpu_ticks) return;
     if (!samples_add(&s->samples, thread->index, &thread->held, s->charged)) s->counters.dropped++;
 }
 
 void pass_flush(Sampler *s) {
-    for (int i = 0; i < s->threads.count; i++) release(s, s->threads.rows[i]);
-    s->threads.stirred = true;
+    for (int i = 0; i < s->threads.count; i++) {
+        Thread *thread = s->threads.rows[i];
+        bool asleep = thread->asleep;
+        release(s, thread);
+        if (!asleep) continue;
+        thread->held.wall_ticks = 0; /* and it sleeps on */
+        thread->held_valid = thread->asleep = true;
+        thread->asleep_from = s->threads.asleep_ticks;
+    }
     waiters_flush(&s->waiters);
 }
 
@@ -71,7 +80,7 @@ static void wake_all(Sampler *s) {
 static void check_asleep(Sampler *s, int64_t gap_ns, int64_t *used) {
     Threads *t = &s->threads;
     uint32_t count = (uint32_t)t->count;
-    for (uint32_t i = 0; i < CLOCKS_A_PASS && i < count; i++, s->clock_turn++) {
+    for (uint32_t i = 0; i < CLOCKS_ASLEEP && i < count; i++, s->clock_turn++) {
         Thread *thread = t->rows[s->clock_turn % count];
         if (!thread->asleep || clock_thread_ns(thread->native_id) == thread->cpu_ns) continue;
         still_wake(t, thread);
@@ -215,6 +224,7 @@ void pass_take(Sampler *s) {
 
 void pass_restart(Sampler *s) {
     pass_flush(s);
+    s->threads.stirred = true; /* those asleep are of stacks that have no number now */
     names_clear(&s->names);
     codes_clear(&s->codes);
     waiters_restart(&s->waiters);

@@ -22,7 +22,7 @@ enum {
     LINGER = 10 /* passes without an open transaction before it sleeps */
 };
 
-static const double APP_EVERY_NS = 50e6, OVERDRAFT_NS = 10e9;
+static const double APP_EVERY_NS = 200e6, OVERDRAFT_NS = 10e9;
 static const double JITTER = 0.4; /* gaps are drawn evenly from (1 +- JITTER) intervals */
 
 void sampler_init_condition(pthread_cond_t *condition) {
