@@ -100,8 +100,7 @@ class Profile:
         if self.weight_clock == "cpu":
             return rows.cpu_ns
         if self.weight_clock == "wait":
-            waited: Ints = np.maximum(rows.wall_ns - rows.cpu_ns, 0)
-            return waited
+            return rows.wait_ns
         return rows.wall_ns
 
     @cached_property
@@ -110,7 +109,9 @@ class Profile:
         size = len(self.tables.tree)
         weights = np.zeros(size, np.int64)
         np.add.at(weights, self.selected.stack, self.weights_ns)
-        return weights, np.bincount(self.selected.stack, minlength=size).astype(np.int64)
+        samples = np.zeros(size, np.int64)
+        np.add.at(samples, self.selected.stack, self.selected.samples)
+        return weights, samples
 
     @cached_property
     def total_ns(self) -> int:
@@ -195,7 +196,7 @@ class Profile:
         """
         if start_ns > end_ns:
             raise UsageError(f"a window that ends ({end_ns}) before it starts ({start_ns})")
-        rows = self.rows
+        rows = self.rows.single()
         touched = (rows.time_ns > start_ns) & (rows.time_ns - rows.wall_ns < end_ns)
         spans = self.tables.spans
         mask = self.span_mask & (spans.end_ns > start_ns) & (spans.start_ns < end_ns)

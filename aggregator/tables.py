@@ -133,7 +133,8 @@ def threads(profile: Profile) -> pd.DataFrame:
     np.add.at(by_state, (rows.thread, np.minimum(rows.state, len(State) - 1)), rows.wall_ns)
     cpu = np.zeros(size, np.int64)
     np.add.at(cpu, rows.thread, rows.cpu_ns)
-    samples = np.bincount(rows.thread, minlength=size)
+    samples = np.zeros(size, np.int64)
+    np.add.at(samples, rows.thread, rows.samples)
     seen = [int(i) for i in np.flatnonzero(samples)]
     listed = [tables.threads[i] for i in seen]
     table = pd.DataFrame(

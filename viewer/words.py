@@ -70,7 +70,7 @@ def about(profile: Profile) -> str:
     said = f"{duration(profile.total_ns)} of {profile.weight_clock} time"
     parts = [
         f"{said} summed over {threads} threads (thread-seconds)" if threads > 1 else said,
-        counted(len(profile.selected), "sample"),
+        counted(int(profile.selected.samples.sum()), "sample"),
     ]
     if profile.excluded_ns:
         parts.append(f"{duration(profile.excluded_ns)} in other states left out")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 def write(profile: Profile, file: IO[bytes]) -> None:
     """Write ``profile`` to ``file``."""
+    profile.selected.single()
     exporting.warn("OTLP profiles are experimental: the format is alpha and may change")
     tables = _Dictionary(profile)
     resources = [_resource(profile, number, tables) for number in range(len(profile.processes))]

@@ -30,7 +30,8 @@ def run(capsys, monkeypatch):
     def runs(*arguments):
         code = main(list(arguments))
         captured = capsys.readouterr()
-        assert (code, captured.err) == (0, "")
+        said = [line for line in captured.err.splitlines() if "leaves out" not in line]
+        assert (code, said) == (0, [])
         return captured.out
 
     return runs
@@ -182,7 +183,8 @@ def test_export_takes_the_format_from_the_name_and_filters(run, recording, tmp_p
 def test_export_to_the_standard_output(recording):
     command = [sys.executable, "-m", "flamespan.profiler", "export", recording]
     done = subprocess.run([*command, "-f", "collapsed", "-o", "-"], capture_output=True, check=True)
-    assert done.stderr == b""
+    (said,) = done.stderr.splitlines()
+    assert b"leaves out" in said
     total = sum(int(line.rpartition(b" ")[2]) for line in done.stdout.splitlines())
     assert total == 360 * MS
 

@@ -1,0 +1,155 @@
+"""Large recordings are summed as they are read: every table, tree and sum stays what it was."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flamespan.aggregator import exporting, load
+from flamespan.profiler.errors import UsageError
+from flamespan.profiler.model import SpanEnd, SpanStart
+from helpers.drawn import Drawing
+from helpers.scenes import shop
+
+VIEWS = {
+    "all": lambda p: p,
+    "every state": lambda p: p.all_states(),
+    "transaction": lambda p: p.transaction("GET *"),
+    "in transactions": lambda p: p.in_transactions(),
+    "outside": lambda p: p.outside_transactions(),
+    "span": lambda p: p.span("db.*"),
+    "thread": lambda p: p.thread(0),
+    "application": lambda p: p.application_frames(),
+    "recursion": lambda p: p.collapse_recursion("cycles"),
+    "cpu": lambda p: p.clock("cpu"),
+    "wait": lambda p: p.clock("wait"),
+}
+TABLES = {
+    "functions": lambda p: p.functions(),
+    "lines": lambda p: p.lines(),
+    "modules": lambda p: p.modules(),
+    "threads": lambda p: p.threads(),
+    "transactions": lambda p: p.transactions(),
+    "each transaction": lambda p: p.transactions(instances=True),
+    "spans": lambda p: p.spans(),
+    "each span": lambda p: p.spans(instances=True),
+    "ops": lambda p: p.op_breakdown(),
+}
+
+
+def both(path):
+    return load(path, keep_samples=True), load(path, keep_samples=False)
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    return shop().write(tmp_path / "shop.fspan")
+
+
+def same(kept, summed):
+    for name, table in TABLES.items():
+        assert table(kept).equals(table(summed)), name
+    assert kept.folded() == summed.folded()
+    assert kept.total_ns == summed.total_ns
+    assert kept.excluded_ns == summed.excluded_ns
+    assert kept.duration_ns == summed.duration_ns
+    for direction in ("top-down", "bottom-up"):
+        a, b = kept.tree(direction), summed.tree(direction)
+        for column in ("parent", "function", "self_ns", "total_ns", "samples"):
+            assert (getattr(a, column) == getattr(b, column)).all()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_table_is_the_same(recorded, view):
+    kept, summed = both(recorded)
+    assert len(summed.rows) < len(kept.rows)
+    same(VIEWS[view](kept), VIEWS[view](summed))
+
+
+def facts(profile):
+    said = profile.info()
+    del said["summed"]
+    return said
+
+
+def test_info_says_so_and_counts_the_same(recorded):
+    kept, summed = both(recorded)
+    assert (kept.info()["summed"], summed.info()["summed"]) == (False, True)
+    assert facts(kept) == facts(summed)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda p: p.between(0, 1),
+        lambda p: p.gaps(),
+        lambda p: exporting.export(p, "speedscope", "/dev/null"),
+        lambda p: exporting.export(p, "firefox", "/dev/null"),
+        lambda p: exporting.export(p, "html", "/dev/null"),
+    ],
+)
+def test_what_needs_single_samples_says_how_to_keep_them(recorded, ask):
+    with pytest.raises(UsageError, match="--keep-samples"):
+        ask(load(recorded, keep_samples=False))
+
+
+@pytest.mark.parametrize("name", ["collapsed", "speedscope-merged", "pprof", "parquet", "csv"])
+def test_exports_without_times_are_the_same(recorded, tmp_path, name):
+    kept, summed = both(recorded)
+    for profile, path in ((kept, tmp_path / "kept"), (summed, tmp_path / "summed")):
+        exporting.export(profile, name, path)
+    assert (tmp_path / "kept").read_bytes() == (tmp_path / "summed").read_bytes()
+
+
+def test_large_files_are_summed_unless_told(recorded, monkeypatch):
+    assert load(recorded).rows.summed is None
+    monkeypatch.setitem(load.__globals__, "KEEP_BYTES", 10)
+    assert load(recorded).rows.summed is not None
+    assert load(recorded, keep_samples=True).rows.summed is None
+
+
+def test_a_summed_and_a_foreign_recording_go_together(recorded, tmp_path):
+    other = tmp_path / "x.txt"
+    other.write_text("a;b 5\n")
+    kept, summed = (load(recorded, other, keep_samples=keep) for keep in (True, False))
+    assert kept.folded() == summed.folded()
+    assert kept.info()["samples"] == summed.info()["samples"]
+
+
+passes = st.lists(
+    st.tuples(
+        st.integers(0, 10**10),
+        st.lists(st.sampled_from(["a", "a;b", "a;b;a", "c", ""]), min_size=1, max_size=2),
+        st.sampled_from(["running", "idle", "gil_wait"]),
+        st.integers(0, 3),
+        st.integers(0, 2 * 10**10),
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@given(passes, st.integers(1, 4), st.integers(1, 20), st.sampled_from(list(VIEWS)))
+@settings(max_examples=60, deadline=None)
+def test_any_recording_in_runs_of_any_size(tmp_path_factory, drawn, run, most, view):
+    path = tmp_path_factory.mktemp("summing") / "x.fspan"
+    d = Drawing()
+    d.thread(0, "one")
+    d.thread(1, "two")
+    starts = {}
+    for wall, stacks, state, span, cpu in drawn:
+        d.add_pass(wall, list(enumerate(stacks)), state=state, span=span, cpu=cpu)
+        starts.setdefault(span, d.now - wall // 2)  # a span begins between two passes
+    starts[1] = min(starts.get(1, d.now), starts.get(2, d.now))
+    for number, parent in ((1, 0), (2, 1), (3, 0)):
+        name, op = ("", "db.query") if parent else (f"GET /{number}", "http")
+        begin = starts.get(number, d.now)
+        d.spans.started.append(SpanStart(number, parent, 100, name, op, "", begin))
+        d.spans.ended.append(SpanEnd(number, d.now, "ok"))
+    d.write(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flamespan.aggregator.decode._RUN", run)
+        patch.setattr("flamespan.aggregator.summing._MOST_ROWS", most)
+        kept, summed = both(path)
+        same(VIEWS[view](kept), VIEWS[view](summed))
