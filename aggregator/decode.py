@@ -99,7 +99,7 @@ class _Reading:
 
     def _decode(self) -> None:
         blocks = self._blocks
-        ticks, counts = blocks.take(PASS_TICKS), blocks.take(PASS_SAMPLES)
+        ticks, counts = blocks.take(PASS_TICKS).astype(np.int64), blocks.take(PASS_SAMPLES)
         unobserved = blocks.take(PASS_UNOBSERVED)
         passed = np.cumsum(ticks)
         starts = np.cumsum([0, *blocks.passes[:-1]])
@@ -107,16 +107,17 @@ class _Reading:
         tick_ns = blocks.per_pass(blocks.tick_ns)
         start = blocks.per_pass(blocks.start_ticks) - np.repeat(before, blocks.passes)
         time = (start + passed) * tick_ns
-        wall, cpu = np.repeat(ticks - unobserved, counts), blocks.take(CPU_TICKS)
-        wall += blocks.take(WALL_EXTRA)
+        wall, extra = np.repeat(ticks - unobserved, counts), blocks.take(WALL_EXTRA)
+        if extra.any():
+            wall = wall + extra
         tick = np.repeat(tick_ns, counts) if len(set(blocks.tick_ns)) > 1 else tick_ns[:1]
         columns = Columns(
             time_ns=np.repeat(time, counts),
             wall_ns=np.maximum(wall, 0) * tick,
-            cpu_ns=np.maximum(cpu, 0) * tick,
-            stack=blocks.take(STACK, np.int32),
-            span_id=blocks.take(SPAN),
-            thread=blocks.take(THREAD, np.int32),
+            cpu_ns=np.maximum(blocks.take(CPU_TICKS), 0) * tick,
+            stack=blocks.take(STACK).astype(np.int32, copy=False),
+            span_id=blocks.take(SPAN).astype(np.int64),
+            thread=blocks.take(THREAD).astype(np.int32, copy=False),
             state=blocks.take(STATE).astype(np.uint8),
             flags=blocks.take(FLAGS).astype(np.uint8),
         )
@@ -124,7 +125,7 @@ class _Reading:
             self._count(columns, time, ticks, tick_ns, counts)
             self.missed += int(blocks.take(PASS_MISSED).sum())
             self.unobserved_ns += int((unobserved * tick_ns).sum())
-        blocks.done()
+        blocks.clear()
         if self._summing is None:
             self._kept.append(columns)
         else:
