@@ -77,6 +77,7 @@ def report(args: argparse.Namespace) -> int:
     if args.format not in FORMATS:
         raise UsageError(f"--format {args.format!r}: there are {', '.join(FORMATS)}")
     match = options.pattern(args.match, "--match") if args.match else None
+    args.keep_samples |= args.by == "gap"
     profile = chosen(args)
     table = QUESTIONS[args.by](profile, args.instances)
     if match:
@@ -180,6 +181,7 @@ def export(args: argparse.Namespace) -> int:
         known = ", ".join(exporting.FORMATS)
         raise UsageError(f"which format? name one with -f: {known}")
     how = exporting.named(name)
+    args.keep_samples |= how.timed
     profile = chosen(args)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)

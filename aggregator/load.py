@@ -15,8 +15,8 @@ from flamespan.aggregator.profile import Profile
 from flamespan.profiler.errors import SampleFileError, UsageError
 from flamespan.profiler.samplefile import MAGIC, SUFFIX, SampleReader
 
-KEEP_BYTES = 32 << 20
-"""Files of up to this size together (about 9 million samples) keep every sample."""
+KEEP_BYTES = 16 << 20
+"""Files of up to this size together (about 5 million samples) keep every sample."""
 
 PathLike = str | os.PathLike[str]
 

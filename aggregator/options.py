@@ -43,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-samples",
         action="store_true",
-        help="keep every sample of large recordings (else summed by span, thread and stack)",
+        help="keep every sample of a large recording whether it is needed or not",
     )
     _add_filters(parser.add_argument_group("what to look at"))
     _add_views(parser.add_argument_group("how to look at it"))
@@ -93,7 +93,7 @@ def chosen(args: argparse.Namespace) -> Profile:
     profile = load(
         *args.paths,
         unit_ns=unit_ns,
-        keep_samples=args.keep_samples or None,
+        keep_samples=args.keep_samples or args.between is not None or None,
         application=args.include,
         library=args.exclude,
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flamespan.aggregator import exporting, load
+from flamespan.aggregator.decode import read_content
+from flamespan.profiler.__main__ import main
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import SpanEnd, SpanStart
 from helpers.drawn import Drawing
@@ -153,3 +157,44 @@ def test_any_recording_in_runs_of_any_size(tmp_path_factory, drawn, run, most, v
         patch.setattr("flamespan.aggregator.summing._MOST_ROWS", most)
         kept, summed = both(path)
         same(VIEWS[view](kept), VIEWS[view](summed))
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [
+        (["report", "--by", "function"], False),
+        (["report", "--by", "function", "--keep-samples"], True),
+        (["report", "--by", "gap"], True),
+        (["report", "--by", "line", "--between", "0s..1s"], True),
+        (["export", "-f", "pprof", "-o", "/dev/null"], False),
+        (["export", "-f", "firefox", "-o", "/dev/null"], True),
+        (["export", "-f", "html", "-o", "/dev/null"], True),
+        (["plot", "--kind", "self-time", "-o", "OUT.svg"], False),
+        (["plot", "--kind", "timeline", "-o", "OUT.svg"], True),
+    ],
+)
+def test_commands_keep_samples_where_they_need_them(recorded, monkeypatch, tmp_path, command, kept):
+    monkeypatch.setitem(load.__globals__, "KEEP_BYTES", 10)
+    seen = []
+
+    def reads(reader, *, keep_samples):
+        seen.append(keep_samples)
+        return read_content(reader, keep_samples=keep_samples)
+
+    monkeypatch.setitem(load.__globals__, "read_content", reads)
+    words = [word.replace("OUT", str(tmp_path / "out")) for word in command]
+    assert main([words[0], str(recorded), *words[1:]]) == 0
+    assert seen == [kept]
+
+
+def test_every_format_that_needs_single_samples_is_marked(recorded, tmp_path):
+    summed = load(recorded, keep_samples=False)
+    refused = set()
+    for name in exporting.FORMATS:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                exporting.export(summed, name, tmp_path / "x")
+        except UsageError:
+            refused.add(name)
+    assert refused == {name for name, how in exporting.FORMATS.items() if how.timed}

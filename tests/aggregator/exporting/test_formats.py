@@ -186,7 +186,9 @@ def test_json_holds_whole_sums_and_a_tree_over_its_functions(profile, view):
     assert own == {row["function"]: row["self_ns"] for row in data["functions"]}
 
 
-@pytest.mark.parametrize("name", ["collapsed", "speedscope", "csv"])
+@pytest.mark.parametrize(
+    "name", ["collapsed", "speedscope", "speedscope-merged", "firefox", "chrome", "sentry", "csv"]
+)
 def test_golden(profile, name, monkeypatch):
     monkeypatch.setattr(exporting, "version", lambda: "0")
     golden.check(f"shop{exporting.FORMATS[name].suffix}", text(profile, name))
