@@ -53,6 +53,12 @@ def load(
     files = find(paths)
     if keep_samples is None:
         keep_samples = sum(map(_size, files)) <= KEEP_BYTES
+    contents = _contents(files, unit_ns, keep_samples=keep_samples)
+    return Profile.of(*join(contents, application, library))
+
+
+def _contents(files: dict[str, bool], unit_ns: int | None, *, keep_samples: bool) -> list[Content]:
+    """What the files hold; one that was found in a folder and cannot be read is left out."""
     contents: list[Content] = []
     refused: list[SampleFileError] = []
     for file, was_named in files.items():
@@ -65,7 +71,7 @@ def load(
     if not contents:
         raise refused[0]
     contents[0].left_out = [str(error) for error in refused]
-    return Profile.of(*join(contents, application, library))
+    return contents
 
 
 def find(paths: Sequence[PathLike | Iterable[PathLike]]) -> dict[str, bool]:

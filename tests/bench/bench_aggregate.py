@@ -4,24 +4,31 @@
 
 For each size: bytes a sample, then seconds (imports excluded, best and median of fresh processes)
 and peak memory of load, function table, tree and per-transaction table. Then how time grows with
-size, exports of 10^6 samples, and with ``--peers`` what flamegraph.pl (downloaded for the run) and
-pyinstrument (in a virtual environment of its own) take for the same samples. FOLDER keeps the data
-between runs. Targets on two cores: 0.5 s, 2.5 s, 25 s; under 1.2 GB at 10^8; 1 s an export.
+size, exports of 10^6 samples, and with ``--peers`` what speedscope (npm, Chromium), flamegraph.pl
+(downloaded for the run, or FOLDER/flamegraph.pl) and pyinstrument (in a virtual environment of
+its own) take for the same samples. FOLDER keeps the data between runs. Targets on two cores: 0.5
+s, 2.5 s, 25 s; under 1.2 GB at 10^8; 1 s an export.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import http.server
 import json
+import re
 import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
+import threading
 import time
 import urllib.request
 import venv
 from pathlib import Path
+from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -74,7 +81,7 @@ for line in open(sys.argv[1]):
     records.append((frames, int(weight) / 1e9))
 began = time.perf_counter()
 session = Session(frame_records=records, start_time=0, duration=1, min_interval=0.01,
-                  max_interval=0.01, sample_count=len(records), start_call_stack=[],
+                  max_interval=0.01, sample_count=len(records), start_call_stack=records[0][0],
                   target_description="", cpu_time=1, sys_path=[], sys_prefixes=[])
 ConsoleRenderer().render(session)
 print(len(records), time.perf_counter() - began)
@@ -136,13 +143,18 @@ def peers(path: Path, folder: Path) -> None:
     print(f"peers: flamespan export -f svg, imports and all: {time.perf_counter() - began:.2f} s")
     script = folder / "flamegraph.pl"
     try:
-        urllib.request.urlretrieve(FLAMEGRAPH, script)
+        if not script.exists():
+            urllib.request.urlretrieve(FLAMEGRAPH, script)
         began = time.perf_counter()
         with open(folder / "peer.svg", "w") as out:
             subprocess.check_call([shutil.which("perl") or "perl", script, stacks], stdout=out)
         print(f"  flamegraph.pl on {count(stacks)} stacks: {time.perf_counter() - began:.2f} s")
     except OSError as error:
         print(f"  flamegraph.pl: not measured ({error})")
+    try:
+        speedscope(path, folder)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"  speedscope: not measured ({error})")
     home = folder / "pyinstrument"
     if not home.exists():
         venv.create(home, with_pip=True)
@@ -150,6 +162,46 @@ def peers(path: Path, folder: Path) -> None:
     done = subprocess.run([home / "bin/python", "-c", PYINSTRUMENT, stacks], capture_output=True,
                           text=True, check=False)  # fmt: skip
     print(f"  pyinstrument (records, seconds): {done.stdout or done.stderr[-300:]}")
+
+
+def speedscope(path: Path, folder: Path) -> None:
+    """Seconds from opening speedscope with the time-ordered file until it shows a thread."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from helpers.chromium import page_of
+
+    site = folder / "speedscope"
+    if not site.exists():
+        site.mkdir()
+        fetch = ["npm", "pack", "speedscope@1.25.0", "--silent", "--pack-destination", str(folder)]
+        subprocess.check_call(fetch, stdout=subprocess.DEVNULL)
+        (packed,) = folder.glob("speedscope-*.tgz")
+        with tarfile.open(packed) as archive:
+            archive.extractall(site, filter="data")
+    flamespan, release = Path(sys.executable).with_name("flamespan"), site / "package/dist/release"
+    for name in ("speedscope", "speedscope-merged"):
+        out = release / f"{name}.json"
+        began = time.perf_counter()
+        subprocess.check_call([flamespan, "export", path, "-f", name, "-o", out],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        wrote = time.perf_counter() - began
+        handler = functools.partial(_Quiet, directory=str(release))
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            address = f"http://127.0.0.1:{server.server_address[1]}"
+            began = time.perf_counter()
+            url = f"{address}/index.html#profileURL={quote(f'{address}/{out.name}', safe='')}"
+            with page_of(url) as page:
+                page.get_by_text(re.compile(r"\(\d+/\d+\)")).wait_for(timeout=120_000)
+                seconds = time.perf_counter() - began
+            server.shutdown()
+        size = out.stat().st_size / 1e6
+        print(f"  {name}: {wrote:.2f} s to write {size:.0f} MB (imports and all), "
+              f"{seconds:.2f} s for speedscope (Chromium, software WebGL) to show it")  # fmt: skip
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_args) -> None:
+        pass
 
 
 def count(path: Path) -> int:

@@ -245,6 +245,7 @@ def test_start_and_stop_from_any_thread_thousands_of_times():
 
     engine = NativeEngine((200, 56))
     files = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    tasks = len(os.listdir("/proc/self/task")) if files else 0
 
     def cycle():
         for _ in range(250):
@@ -260,7 +261,8 @@ def test_start_and_stop_from_any_thread_thousands_of_times():
     assert not [t for t in threading.enumerate() if t.name == "flamespan-names"]
     if files:
         assert len(os.listdir("/proc/self/fd")) <= files
-        assert len(os.listdir("/proc/self/task")) <= threading.active_count() + 4
+        # Libraries (pyarrow) may have started threads that Python does not know of.
+        assert len(os.listdir("/proc/self/task")) <= max(tasks, threading.active_count() + 4)
 
 
 def test_closing_every_file_descriptor_harms_nobody(tmp_path):
