@@ -110,7 +110,8 @@ def _resource(profile: Profile, number: int, tables: _Dictionary) -> bytes:
         "deployment.environment.name": header.environment,
         "host.name": header.host,
         "process.pid": str(header.pid) if header.pid else "",
-        "process.runtime.name": "cpython",
+        "process.runtime.name": str(header.python.get("implementation", "")).lower(),
+        "process.runtime.version": str(header.python.get("version", "")),
     }
     said = [text(1, key) + block(2, text(1, value)) for key, value in known.items() if value]
     scope = text(1, "flamespan") + text(2, exporting.version())

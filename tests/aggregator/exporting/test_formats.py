@@ -132,6 +132,14 @@ def test_speedscope_warns_of_timelines_that_are_too_long(profile, monkeypatch):
         text(profile, "speedscope")
 
 
+@pytest.mark.parametrize("name", ["speedscope", "speedscope-merged"])
+def test_speedscope_warns_of_stacks_that_are_too_deep(name, monkeypatch):
+    monkeypatch.setattr("flamespan.aggregator.exporting.speedscope.DEEPEST", 3)
+    text(draw([("a;b;c", 1)]), name)
+    with pytest.warns(UserWarning, match="a stack has 4 frames"):
+        text(draw([("a;b;c;d", 1)]), name)
+
+
 passes = st.lists(
     st.tuples(
         st.integers(0, 50),
