@@ -100,6 +100,8 @@ def test_what_needs_single_samples_says_how_to_keep_them(recorded, ask):
 
 @pytest.mark.parametrize("name", ["collapsed", "speedscope-merged", "pprof", "parquet", "csv"])
 def test_exports_without_times_are_the_same(recorded, tmp_path, name):
+    if name == "parquet":
+        pytest.importorskip("pyarrow.parquet", reason="needs pyarrow: flamespan[arrow]")
     kept, summed = both(recorded)
     for profile, path in ((kept, tmp_path / "kept"), (summed, tmp_path / "summed")):
         exporting.export(profile, name, path)
@@ -188,6 +190,7 @@ def test_commands_keep_samples_where_they_need_them(recorded, monkeypatch, tmp_p
 
 
 def test_every_format_that_needs_single_samples_is_marked(recorded, tmp_path):
+    pytest.importorskip("pyarrow.parquet", reason="needs pyarrow: flamespan[arrow]")
     summed = load(recorded, keep_samples=False)
     refused = set()
     for name in exporting.FORMATS:
