@@ -41,8 +41,9 @@ def load(
             (10_000_000 for py-spy at 100 Hz). None takes the numbers as nanoseconds.
         keep_samples: whether every sample stays a row with its time. None: as long as the files
             are small together (``KEEP_BYTES``). Samples of larger ones are summed by span,
-            thread and stack as they are read: all tables, trees and diffs are the same, but
-            what needs single samples (time windows, flame charts, gaps) raises UsageError.
+            thread and stack as they are read: all sums in tables, trees and diffs are the same,
+            but what needs single samples (time windows, flame charts, gaps, holders of the GIL)
+            raises UsageError; wall_any_ns and intervals outside of transactions are NaN.
         application: globs on module or file whose functions are application code.
         library: globs on module or file whose functions are library code.
 

@@ -137,7 +137,7 @@ class View:
         if self.rows.summed is not None and (self.selected.span < 0).any():
             said.append(
                 "this recording is large and was summed as it was read: how sure shares are is "
-                "only told inside of transactions; outside of them --keep-samples has it told"
+                "told of transactions only (of everything with --keep-samples)"
             )
         return said
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from array import array
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flamespan.aggregator import diff, exporting, load
+from flamespan.aggregator.cli import QUESTIONS
 from flamespan.aggregator.decode import read_content
 from flamespan.profiler.__main__ import main
 from flamespan.profiler.errors import UsageError
@@ -276,6 +278,28 @@ def test_commands_keep_samples_where_they_need_them(recorded, monkeypatch, tmp_p
     words = [word.replace("OUT", str(tmp_path / "out")) for word in command]
     assert main([words[0], str(recorded), *words[1:]]) == 0
     assert seen == [kept]
+
+
+@pytest.mark.parametrize("shape", ["table", "json"])
+@pytest.mark.parametrize("by", QUESTIONS)
+def test_every_question_is_answered_of_a_large_recording(recorded, monkeypatch, capsys, by, shape):
+    monkeypatch.setitem(load.__globals__, "KEEP_BYTES", 10)
+    words = ["report", str(recorded), "--by", by, "--function", "render", "--format", shape]
+    assert main(words) == 0
+    assert capsys.readouterr().out
+
+
+def test_time_asleep_is_not_unobserved(tmp_path):
+    d = Drawing()
+    d.thread(0, "one")
+    for _ in range(3):
+        d.add_pass(100, [(0, "a")])
+    d.samples.pass_unobserved[1] = 70
+    d.samples.pass_asleep = array("q", [0, 50, 0])
+    tick_ns = d.samples.tick_ns
+    for profile in both(d.write(tmp_path / "x.fspan")):
+        assert profile.unobserved_ns == 20 * tick_ns
+        assert profile.processes[0].asleep_ns == 50 * tick_ns
 
 
 def test_every_format_that_needs_single_samples_is_marked(recorded, tmp_path):
