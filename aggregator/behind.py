@@ -32,7 +32,7 @@ def samples(profile: Profile) -> pd.DataFrame:
     span), span (row in ``Tables.spans``, -1: none), function, module, file, line (the leaf shown
     and its running line), stack (names, root first, ";" between), flags (late, torn, …).
     """
-    rows, t = profile.selected, profile.tables
+    rows, t = profile.selected.single(), profile.tables
     order = np.lexsort((rows.thread, rows.time_ns))
     node = profile.shown.place[rows.stack[order]]
     frame = profile.shown.tree.key[node]

@@ -69,6 +69,9 @@ QUESTIONS: dict[str, Callable[[Profile, argparse.Namespace], pd.DataFrame]] = {
 }
 """What ``report --by`` can be; the second argument holds the options."""
 
+SINGLE = {"gap", "sample", *(name for name in QUESTIONS if name.startswith("gil-"))}
+"""Those that need every sample with its time (``Rows.single``)."""
+
 
 def _function(asked: argparse.Namespace) -> str:
     if asked.function is None:
@@ -116,6 +119,7 @@ def report(args: argparse.Namespace) -> int:
     if args.format not in FORMATS:
         raise UsageError(f"--format {args.format!r}: there are {', '.join(FORMATS)}")
     match = options.pattern(args.match, "--match") if args.match else None
+    args.keep_samples |= args.by in SINGLE
     profile = chosen(args)
     table = QUESTIONS[args.by](profile, args)
     if match:
@@ -300,6 +304,7 @@ def export(args: argparse.Namespace) -> int:
         known = ", ".join(exporting.FORMATS)
         raise UsageError(f"which format? name one with -f: {known}")
     how = exporting.named(name)
+    args.keep_samples |= how.timed
     profile = chosen(args)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree
+from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import End, Header, Loss, State, Stats
 
 Bytes = npt.NDArray[np.uint8]
@@ -46,6 +48,8 @@ class Rows:
     A row stands for the time ``(time_ns - wall_ns, time_ns]`` of one thread; ``time_ns`` is unix
     time. ``stack`` is a node of ``Tables.tree``, ``span`` a row of ``Tables.spans`` (-1: none),
     ``thread`` a row of ``Tables.threads``, ``state`` a ``model.State``, ``flags`` a ``model.Flag``.
+    ``summed`` is None, or in a large recording how many samples each row is the sum of (see
+    ``summing``): its time is then that of the last of them, ``waited`` the sum of their waits.
     """
 
     time_ns: Ints
@@ -56,6 +60,8 @@ class Rows:
     thread: Ids
     state: Bytes
     flags: Bytes
+    summed: Ints | None = None
+    waited: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.stack)
@@ -65,16 +71,46 @@ class Rows:
         """Rows of tasks that did not run: not what their loop's thread did, and they overlap."""
         return np.isin(self.state, np.array([State.AWAITING, State.LOOP_WAIT], np.uint8))
 
+    @property
+    def samples(self) -> Ints:
+        """How many samples each row stands for."""
+        return np.ones(len(self), np.int64) if self.summed is None else self.summed
+
+    @property
+    def wait_ns(self) -> Ints:
+        """Wall time without CPU time, of each sample apart."""
+        if self.waited is not None:
+            return self.waited
+        wait: Ints = np.maximum(self.wall_ns - self.cpu_ns, 0)
+        return wait
+
+    def single(self) -> Rows:
+        """These rows, each a sample. UsageError where they were summed as they were read."""
+        if self.summed is not None:
+            raise UsageError(
+                f"this needs every sample with its time, but the recording is large "
+                f"({int(self.summed.sum())} samples) and was summed by span, thread and stack as "
+                "it was read: have them kept with --keep-samples (load(…, keep_samples=True))"
+            )
+        return self
+
     def pick(self, mask: Bools) -> Rows:
         """The rows where ``mask`` holds."""
         if mask.all():
             return self
-        return Rows(*(getattr(self, name)[mask] for name in self.__slots__))
+        columns: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        picked: dict[str, Any] = {n: c if c is None else c[mask] for n, c in columns.items()}
+        return Rows(**picked)
 
     def on(self, stack: Ids) -> Rows:
         """The same rows with other stacks."""
-        rest = (self.span, self.thread, self.state, self.flags)
-        return Rows(self.time_ns, self.wall_ns, self.cpu_ns, stack, *rest)
+        return replace(self, stack=stack)
+
+    def take(self, index: Ints) -> Rows:
+        """The rows at these places, as often as they are named."""
+        columns: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        taken: dict[str, Any] = {n: c if c is None else c[index] for n, c in columns.items()}
+        return Rows(**taken)
 
     def since(self, start_ns: Ints | int) -> Rows:
         """The same rows, each charged only with what lies after ``start_ns`` (one or per row)."""
@@ -89,12 +125,16 @@ class Rows:
         begin = np.maximum(self.time_ns - self.wall_ns, start_ns)
         end = self.time_ns if end_ns is None else np.minimum(self.time_ns, end_ns)
         wall = np.minimum(np.maximum(end - begin, 0), self.wall_ns)
+        if self.summed is not None:  # only the first samples of a span may begin before it
+            wall = np.where(self.summed > 1, self.wall_ns, wall)
         cut = wall < self.wall_ns
         if not cut.any():
             return self
         cpu = np.where(cut, np.minimum(self.cpu_ns, wall), self.cpu_ns)
         rest = (self.stack, self.span, self.thread, self.state, self.flags)
-        return Rows(np.where(cut, end, self.time_ns), wall, cpu, *rest)
+        wait = np.where(cut, np.maximum(wall - cpu, 0), self.wait_ns)
+        sums = (None, None) if self.summed is None else (self.summed, wait)
+        return Rows(np.where(cut, end, self.time_ns), wall, cpu, *rest, *sums)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,132 +2,145 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import MISSING, fields
 
 import numpy as np
-import numpy.typing as npt
 
-from flamespan.aggregator.data import Bytes
-from flamespan.aggregator.stacktree import Ids, Ints
-from flamespan.profiler.model import (
-    MAX_THREADS,
-    End,
-    Flag,
-    Header,
-    Loss,
-    Samples,
-    SpanEvents,
-    Stats,
-    Tables,
+from flamespan.aggregator import summing
+from flamespan.aggregator.blocks import (
+    CPU_TICKS,
+    FLAGS,
+    PASS_MISSED,
+    PASS_SAMPLES,
+    PASS_TICKS,
+    PASS_UNOBSERVED,
+    SPAN,
+    STACK,
+    STATE,
+    THREAD,
+    WALL_EXTRA,
+    SampleBlocks,
 )
+from flamespan.aggregator.content import Columns, Content, empty_columns
+from flamespan.aggregator.data import Bytes
+from flamespan.aggregator.stacktree import Ints
+from flamespan.profiler.model import MAX_THREADS, Flag
 from flamespan.profiler.samplefile import SampleReader
 
-
-@dataclass(slots=True)
-class Columns:
-    """Samples of one file; ids are the file's own, times unix nanoseconds."""
-
-    time_ns: Ints
-    wall_ns: Ints
-    cpu_ns: Ints
-    stack: Ids
-    span_id: Ints
-    thread: Ids
-    state: Bytes
-    flags: Bytes
+_RUN = 1 << 20
+"""So many samples are decoded at a time."""
 
 
-@dataclass(slots=True)
-class Content:
-    """All that one file holds. ``epoch_ns`` added to a monotonic time gives unix time.
+def read_content(reader: SampleReader, *, keep_samples: bool = True) -> Content:
+    """Decode a whole sample file; what it refers to but lost is replaced by ``<lost>``.
 
-    ``beyond_self_ns``: see ``Imported`` (only formats without stacks have it).
+    Without ``keep_samples`` samples are summed as they are read (see ``summing``).
     """
-
-    path: str
-    header: Header
-    columns: Columns
-    tables: Tables = field(default_factory=Tables)
-    spans: SpanEvents = field(default_factory=SpanEvents)
-    stats: Stats = field(default_factory=Stats)
-    end: End | None = None
-    loss: Loss = field(default_factory=Loss)
-    beyond_self_ns: dict[int, int] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    epoch_ns: int = 0
-    passes: int = 0
-    late: int = 0
-    missed: int = 0
-    unobserved_ns: int = 0
-    asleep_ns: int = 0
-    first_ns: int = 0
-    last_ns: int = 0
-
-
-def read_content(reader: SampleReader) -> Content:
-    """Decode a whole sample file; what it refers to but lost is replaced by ``<lost>``."""
-    whole = reader.read()
+    reading = _Reading(keep_samples=keep_samples)
+    whole = reader.read(reading.take)
     content = Content(
         path=reader.path,
         header=whole.header,
-        columns=empty_columns(),
+        columns=reading.finished(),
         tables=whole.tables,
         spans=whole.spans,
         stats=whole.stats,
         end=whole.end,
         loss=whole.loss,
         epoch_ns=whole.header.start_wall_ns - whole.header.start_monotonic_ns,
+        passes=reading.passes,
+        late=reading.late,
+        missed=reading.missed,
+        unobserved_ns=max(0, reading.unobserved_ns - reading.asleep_ns),
+        asleep_ns=reading.asleep_ns,
     )
-    if whole.samples:
-        _decode(whole.samples, content)
+    content.columns.time_ns += content.epoch_ns
+    if content.passes:
+        content.first_ns = reading.first_ns + content.epoch_ns
+        content.last_ns = reading.last_ns + content.epoch_ns
     _set_times(content)
     _replace_lost(content)
     return content
 
 
-def empty_columns() -> Columns:
-    """No samples."""
-    ints, ids, bytes_ = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8)
-    return Columns(ints, ints, ints, ids, ints, ids, bytes_, bytes_)
+class _Reading:
+    """Takes a file's SAMPLES blocks and makes columns of them, a run of blocks at a time.
 
+    Times are monotonic here: the clocks' offset may be told by a later header.
+    """
 
-def _decode(blocks: list[Samples], content: Content) -> None:
-    def join(name: str, kind: type = np.int64) -> npt.NDArray[np.int64]:
-        parts: Iterator[Ints] = (np.asarray(getattr(block, name)) for block in blocks)
-        return np.concatenate(list(parts), dtype=kind, casting="unsafe")
+    def __init__(self, *, keep_samples: bool) -> None:
+        self.passes = self.late = self.missed = self.unobserved_ns = self.asleep_ns = 0
+        self.first_ns = self.last_ns = 0
+        self._blocks = SampleBlocks()
+        self._kept: list[Columns] = []
+        self._summing = None if keep_samples else summing.Summing()
 
-    def per_pass(values: Iterable[int]) -> Ints:
-        counts = [len(block.pass_ticks) for block in blocks]
-        return np.repeat(np.fromiter(values, np.int64, len(blocks)), counts)
+    def take(self, payload: bytes) -> None:
+        """Take in the payload of one block; ValueError where it makes no sense."""
+        self._blocks.add(payload)
+        if self._blocks.samples >= _RUN:
+            self._decode()
 
-    ticks, counts = join("pass_ticks"), join("pass_samples")
-    unobserved = join("pass_unobserved")
-    passed = np.cumsum(ticks)
-    starts = np.cumsum([0] + [len(block.pass_ticks) for block in blocks[:-1]])
-    before = np.r_[0, passed][starts]
-    tick_ns = per_pass(block.tick_ns for block in blocks)
-    time = (per_pass(block.start_ticks for block in blocks) + passed - per_pass(before)) * tick_ns
-    wall = ticks - unobserved
-    tick_of_sample = np.repeat(tick_ns, counts)
-    content.columns = Columns(
-        time_ns=np.repeat(time, counts) + content.epoch_ns,
-        wall_ns=np.maximum(np.repeat(wall, counts) + join("wall_extra"), 0) * tick_of_sample,
-        cpu_ns=np.maximum(join("cpu_ticks"), 0) * tick_of_sample,
-        stack=join("stack", np.int32).astype(np.int32),
-        span_id=join("span"),
-        thread=join("thread", np.int32).astype(np.int32),
-        state=join("state", np.uint8).astype(np.uint8),
-        flags=join("flags", np.uint8).astype(np.uint8),
-    )
-    content.passes = len(ticks)
-    content.missed = int(join("pass_missed").sum())
-    content.asleep_ns = sum(sum(block.pass_asleep) * block.tick_ns for block in blocks)
-    content.unobserved_ns = max(0, int((unobserved * tick_ns).sum()) - content.asleep_ns)
-    content.late = _late_passes(content.columns.flags, counts)
-    content.first_ns = int(time[0] - ticks[0] * tick_ns[0]) + content.epoch_ns
-    content.last_ns = int(time[-1]) + content.epoch_ns
+    def finished(self) -> Columns:
+        """The columns of all blocks."""
+        if self._blocks.passes:
+            self._decode()
+        if self._summing is not None:
+            return self._summing.columns() or empty_columns()
+        if len(self._kept) < 2:
+            return self._kept[0] if self._kept else empty_columns()
+        return Columns(
+            *(
+                np.concatenate([getattr(part, f.name) for part in self._kept])
+                for f in fields(Columns)
+                if f.default is MISSING
+            )
+        )
+
+    def _decode(self) -> None:
+        blocks = self._blocks
+        ticks, counts = blocks.take(PASS_TICKS).astype(np.int64), blocks.take(PASS_SAMPLES)
+        unobserved = blocks.take(PASS_UNOBSERVED)
+        passed = np.cumsum(ticks)
+        starts = np.cumsum([0, *blocks.passes[:-1]])
+        before = np.r_[0, passed][starts]
+        tick_ns = blocks.per_pass(blocks.tick_ns)
+        start = blocks.per_pass(blocks.start_ticks) - np.repeat(before, blocks.passes)
+        time = (start + passed) * tick_ns
+        wall, extra = np.repeat(ticks - unobserved, counts), blocks.take(WALL_EXTRA)
+        if extra.any():
+            wall = wall + extra
+        tick = np.repeat(tick_ns, counts) if len(set(blocks.tick_ns)) > 1 else tick_ns[:1]
+        columns = Columns(
+            time_ns=np.repeat(time, counts),
+            wall_ns=np.maximum(wall, 0) * tick,
+            cpu_ns=np.maximum(blocks.take(CPU_TICKS), 0) * tick,
+            stack=blocks.take(STACK).astype(np.int32, copy=False),
+            span_id=blocks.take(SPAN).astype(np.int64),
+            thread=blocks.take(THREAD).astype(np.int32, copy=False),
+            state=blocks.take(STATE).astype(np.uint8),
+            flags=blocks.take(FLAGS).astype(np.uint8),
+        )
+        if len(time):
+            self._count(columns, time, ticks, tick_ns, counts)
+            self.missed += int(blocks.take(PASS_MISSED).sum())
+            self.unobserved_ns += int((unobserved * tick_ns).sum())
+        self.asleep_ns += blocks.asleep_ns
+        blocks.clear()
+        if self._summing is None:
+            self._kept.append(columns)
+        else:
+            self._summing.add(columns)
+
+    def _count(
+        self, columns: Columns, time: Ints, ticks: Ints, tick_ns: Ints, counts: Ints
+    ) -> None:
+        if not self.passes:
+            self.first_ns = int(time[0] - ticks[0] * tick_ns[0])
+        self.last_ns = int(time[-1])
+        self.passes += len(ticks)
+        self.late += _late_passes(columns.flags, counts)
 
 
 def _late_passes(flags: Bytes, counts: Ints) -> int:

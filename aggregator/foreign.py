@@ -7,7 +7,7 @@ from array import array
 
 import numpy as np
 
-from flamespan.aggregator.decode import Columns, Content
+from flamespan.aggregator.content import Columns, Content
 from flamespan.aggregator.importing import Imported, ImportedProcess
 from flamespan.aggregator.stacktree import Ids, Ints
 from flamespan.profiler.model import Header, State, Tables

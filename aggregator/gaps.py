@@ -95,7 +95,7 @@ class _Filler:
         view = profile.application_frames()
         self._tables = profile.tables
         self._shown = view.shown
-        rows = profile.rows
+        rows = profile.rows.single()
         self._order = np.argsort(rows.span, kind="stable")
         self._span = rows.span[self._order]
         self._rows = rows

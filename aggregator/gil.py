@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from flamespan.aggregator.data import Rows
-from flamespan.aggregator.grouping import Columns, grouped, take
+from flamespan.aggregator.grouping import Columns, grouped
 from flamespan.aggregator.overlap import Stretches, overlaps
 from flamespan.aggregator.stacktree import Ids, Ints
 from flamespan.profiler.errors import UsageError
@@ -45,9 +45,9 @@ def holders(profile: Profile, by: str = "function", *, instances: bool = False) 
     waiter's wait_ns add up to its gil_wait_ns there, exactly; share is of that. Holders are
     looked for in the whole recording, whatever of it is in view.
     """
-    groups = grouped(profile, profile.rows, by, instances=instances)
+    groups = grouped(profile, profile.rows.single(), by, instances=instances)
     waits = groups.rows.state == State.GIL_WAIT
-    waiting = _stretches(profile, take(groups.rows, np.flatnonzero(waits)), groups.group[waits])
+    waiting = _stretches(profile, groups.rows.take(np.flatnonzero(waits)), groups.group[waits])
     held, described = _held(profile, "function")
     who, holder, wait = overlaps(waiting, held)
     left = [name for name in groups.columns if name not in ("count", "start_ns", "duration_ns")]
@@ -108,7 +108,7 @@ def _stretches(profile: Profile, rows: Rows, key: Ids) -> Stretches:
 
 def _held(profile: Profile, by: str) -> tuple[Stretches, Columns]:
     """Who held a GIL when, in the whole recording, and the columns that describe the keys."""
-    every = profile.recorded
+    every = profile.recorded.single()
     rows = every.pick(every.flags & Flag.HOLDS_GIL > 0)
     if by not in HOGS_BY:
         raise UsageError(f"no holders by {by!r}; there are {', '.join(HOGS_BY)}")

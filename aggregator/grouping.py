@@ -66,11 +66,6 @@ def grouped(profile: Profile, rows: Rows, by: str, *, instances: bool = False) -
     raise UsageError(f"no grouping by {by!r}; there are {', '.join(BY)}")
 
 
-def take(rows: Rows, index: Ints) -> Rows:
-    """The rows at these places, as often as they are named."""
-    return Rows(*(getattr(rows, name)[index] for name in Rows.__slots__))
-
-
 def _by_transaction(profile: Profile, rows: Rows, instances: bool) -> Groups:
     spans = profile.tables.spans
     listed = np.flatnonzero(spans.is_transaction & profile.span_mask)
@@ -81,7 +76,7 @@ def _by_transaction(profile: Profile, rows: Rows, instances: bool) -> Groups:
     root = spans.transaction[rows.span[index]]
     kept = group_of[root] >= 0
     index, root = index[kept], root[kept]
-    cut = take(rows, index).since(spans.start_ns[root])
+    cut = rows.take(index).since(spans.start_ns[root])
     count = len(columns[names[0]])
     tail = np.zeros(count, np.int64)
     np.add.at(tail, group_of[listed], _tails(spans, cut.time_ns, root)[listed])
@@ -113,7 +108,7 @@ def _by_span(profile: Profile, rows: Rows, instances: bool) -> Groups:
         above = spans.parent[inside]
         at, inside = at[above >= 0], above[above >= 0]
     whose = np.concatenate(span)
-    cut = take(rows, np.concatenate(index)).since(spans.start_ns[whose])
+    cut = rows.take(np.concatenate(index)).since(spans.start_ns[whose])
     return Groups(columns, names, len(columns[names[0]]), cut, group_of[whose])
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from flamespan.aggregator.content import Content
 from flamespan.aggregator.data import (
     APPLICATION,
     SYSTEM,
@@ -18,7 +19,6 @@ from flamespan.aggregator.data import (
     ThreadRow,
     encodable,
 )
-from flamespan.aggregator.decode import Content
 from flamespan.aggregator.origin import PathRules
 from flamespan.aggregator.spanjoin import SpanJoiner
 from flamespan.aggregator.stacktree import Ids, Ints, StackTree, rebuild
@@ -179,12 +179,19 @@ class _Joiner:
                     threads[c.thread],
                     c.state,
                     c.flags,
+                    c.samples,
+                    c.wait_ns,
                 )
             )
         if len(parts) == 1:
             return parts[0]
-        columns = ([getattr(part, f.name) for part in parts] for f in fields(Rows))
-        return Rows(*(np.concatenate(column) for column in columns))
+        if any(part.summed is not None for part in parts):
+            parts = [replace(part, summed=part.samples, waited=part.wait_ns) for part in parts]
+        columns: dict[str, Any] = {}
+        for name in (f.name for f in fields(Rows)):
+            column = [getattr(part, name) for part in parts]
+            columns[name] = None if column[0] is None else np.concatenate(column)
+        return Rows(**columns)
 
 
 def _or_lost(ids: npt.NDArray[np.unsignedinteger[Any]], defined: int) -> Ids:

@@ -7,12 +7,16 @@ import os
 from collections.abc import Iterable, Sequence
 
 from flamespan.aggregator import foreign
-from flamespan.aggregator.decode import Content, read_content
+from flamespan.aggregator.content import Content
+from flamespan.aggregator.decode import read_content
 from flamespan.aggregator.importing import HEAD_BYTES, detect, import_file
 from flamespan.aggregator.join import join
 from flamespan.aggregator.profile import Profile
 from flamespan.profiler.errors import SampleFileError, UsageError
 from flamespan.profiler.samplefile import MAGIC, SUFFIX, SampleReader
+
+KEEP_BYTES = 16 << 20
+"""Files of up to this size together (about 5 million samples) keep every sample."""
 
 PathLike = str | os.PathLike[str]
 
@@ -20,6 +24,7 @@ PathLike = str | os.PathLike[str]
 def load(
     *paths: PathLike | Iterable[PathLike],
     unit_ns: int | None = None,
+    keep_samples: bool | None = None,
     application: Sequence[str] = (),
     library: Sequence[str] = (),
 ) -> Profile:
@@ -34,6 +39,11 @@ def load(
         paths: where to look; at least one file must be found.
         unit_ns: for formats that count samples: nanoseconds that one count stands for
             (10_000_000 for py-spy at 100 Hz). None takes the numbers as nanoseconds.
+        keep_samples: whether every sample stays a row with its time. None: as long as the files
+            are small together (``KEEP_BYTES``). Samples of larger ones are summed by span,
+            thread and stack as they are read: all sums in tables, trees and diffs are the same,
+            but what needs single samples (time windows, flame charts, gaps, holders of the GIL)
+            raises UsageError; wall_any_ns and intervals outside of transactions are NaN.
         application: globs on module or file whose functions are application code.
         library: globs on module or file whose functions are library code.
 
@@ -41,11 +51,20 @@ def load(
         UsageError: nothing found.
         SampleFileError: a file that was named is not a profile, or is of an unknown version.
     """
+    files = find(paths)
+    if keep_samples is None:
+        keep_samples = sum(map(_size, files)) <= KEEP_BYTES
+    contents = _contents(files, unit_ns, keep_samples=keep_samples)
+    return Profile.of(*join(contents, application, library))
+
+
+def _contents(files: dict[str, bool], unit_ns: int | None, *, keep_samples: bool) -> list[Content]:
+    """What the files hold; one that was found in a folder and cannot be read is left out."""
     contents: list[Content] = []
     refused: list[SampleFileError] = []
-    for file, was_named in find(paths).items():
+    for file, was_named in files.items():
         try:
-            contents += _read(file, unit_ns)
+            contents += _read(file, unit_ns, keep_samples=keep_samples)
         except SampleFileError as error:
             if was_named:
                 raise
@@ -53,7 +72,7 @@ def load(
     if not contents:
         raise refused[0]
     contents[0].left_out = [str(error) for error in refused]
-    return Profile.of(*join(contents, application, library))
+    return contents
 
 
 def find(paths: Sequence[PathLike | Iterable[PathLike]]) -> dict[str, bool]:
@@ -94,14 +113,21 @@ def _find_one(path: str) -> list[str]:
     return [file for match in matches for file in _find_one(match)]
 
 
-def _read(path: str, unit_ns: int | None) -> list[Content]:
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
+def _read(path: str, unit_ns: int | None, *, keep_samples: bool) -> list[Content]:
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError as error:
         raise SampleFileError(path, None, error.strerror or str(error)) from None
     if head.startswith(MAGIC) or path.endswith(SUFFIX):
-        return [read_content(SampleReader(path))]
+        return [read_content(SampleReader(path), keep_samples=keep_samples)]
     kind = detect(head)
     if kind is None:
         raise SampleFileError(

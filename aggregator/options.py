@@ -47,6 +47,11 @@ def add_options(parser: argparse.ArgumentParser, *, sides: bool = False) -> None
         "--exclude", metavar="GLOB", action="append", default=[],
         help="modules or paths whose functions are library code; may be given again",
     )  # fmt: skip
+    parser.add_argument(
+        "--keep-samples",
+        action="store_true",
+        help="keep every sample of a large recording whether it is needed or not",
+    )
     _add_filters(parser.add_argument_group("what to look at"))
     _add_views(parser.add_argument_group("how to look at it"))
 
@@ -106,7 +111,13 @@ def _add_views(group: argparse._ArgumentGroup) -> None:
 def chosen(args: argparse.Namespace) -> Profile:
     """Load what ``args`` name and apply their filters and views. Raises FlamespanError."""
     unit_ns = None if args.unit is None else max(int(duration_ns(args.unit)), 1)
-    profile = load(*args.paths, unit_ns=unit_ns, application=args.include, library=args.exclude)
+    profile = load(
+        *args.paths,
+        unit_ns=unit_ns,
+        keep_samples=args.keep_samples or args.between is not None or None,
+        application=args.include,
+        library=args.exclude,
+    )
     return _viewed(_filtered(profile, args), args)
 
 

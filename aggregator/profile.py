@@ -124,7 +124,7 @@ class Profile(View):
         """
         if start_ns > end_ns:
             raise UsageError(f"a window that ends ({end_ns}) before it starts ({start_ns})")
-        rows = self.rows
+        rows = self.rows.single()
         touched = (rows.time_ns > start_ns) & (rows.time_ns - rows.wall_ns < end_ns)
         spans = self.tables.spans
         mask = self.span_mask & (spans.end_ns > start_ns) & (spans.start_ns < end_ns)

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 def info(profile: Profile) -> dict[str, Any]:
     """Plain data: what is in view, and one entry per process.
 
-    Keys: samples, threads, transactions, spans, functions, stacks (counts), total_ns (of the
-    chosen states), excluded_ns, unobserved_ns, torn, truncated (samples), clock, processes
-    (see ``process_info``).
+    Keys: samples, summed (whether they were summed as they were read), threads, transactions,
+    spans, functions, stacks (counts), clock, duration_ns, total_ns (of the chosen states),
+    excluded_ns, unobserved_ns, torn, truncated (samples), processes (see ``process_info``).
     """
     tables, rows = profile.tables, profile.rows
     in_view = profile.span_mask
     return {
-        "samples": len(rows),
+        "samples": int(rows.samples.sum()),
+        "summed": rows.summed is not None,
         "threads": len(np.unique(rows.thread)),
         "transactions": int((in_view & tables.spans.is_transaction).sum()),
         "spans": int((in_view & ~tables.spans.is_transaction).sum()),
@@ -35,8 +36,8 @@ def info(profile: Profile) -> dict[str, Any]:
         "total_ns": profile.total_ns,
         "excluded_ns": profile.excluded_ns,
         "unobserved_ns": profile.unobserved_ns,
-        "torn": int((rows.flags & Flag.TORN > 0).sum()),
-        "truncated": int((rows.flags & Flag.TRUNCATED > 0).sum()),
+        "torn": int(rows.samples[rows.flags & Flag.TORN > 0].sum()),
+        "truncated": int(rows.samples[rows.flags & Flag.TRUNCATED > 0].sum()),
         "processes": [process_info(process) for process in profile.processes],
     }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from flamespan.aggregator.data import Rows, Spans
+from flamespan.aggregator.data import Spans
 from flamespan.aggregator.stacktree import Bools, Ids, Ints
 from flamespan.aggregator.statistics import Floats
 from flamespan.aggregator.units import Units, alone, intervals
@@ -173,23 +173,25 @@ def _sweep(spans: Spans, family: Ids, exclusive: Ints) -> None:
 
 def _sampled(profile: Profile, key: Ids) -> dict[str, Ints]:
     """Clock sums of samples per ``key[span row]``, each sample cut to its transaction's start."""
-    every = profile.tables.spans
-    inside = profile.rows.pick(profile.rows.span >= 0)
-    inside = inside.since(every.start_ns[every.transaction[inside.span]])
-    chosen = inside.pick(np.isin(inside.state, np.unique(profile.selected.state)))
-    idle = inside.pick(inside.suspended | (inside.state == State.IDLE))
-    size = len(every)
+    every, rows = profile.tables.spans, profile.rows
+    inside = rows.span >= 0
+    starts = np.r_[every.start_ns[every.transaction], np.iinfo(np.int64).min]
+    cut = rows.since(starts[rows.span])
+    # Samples outside of spans (row -1) are summed behind the others and left out.
+    groups = np.r_[key, len(every)].astype(np.int64)[rows.span]
+    waiting = rows.suspended | (rows.state == State.IDLE)
+    chosen = np.isin(rows.state, np.unique(profile.selected.state))
 
-    def total(rows: Rows, values: Ints) -> Ints:
-        summed = np.zeros(size, np.int64)
-        np.add.at(summed, key[rows.span], values)
-        return summed
+    def total(values: Ints, mask: Bools) -> Ints:
+        summed = np.zeros(len(every) + 1, np.int64)
+        np.add.at(summed, groups, values * mask)
+        return summed[:-1]
 
     return {
-        "wall_ns": total(chosen, chosen.wall_ns),
-        "cpu_ns": total(chosen, chosen.cpu_ns),
-        "waiting_ns": total(idle, idle.wall_ns),
-        "samples": total(inside, np.ones(len(inside), np.int64)),
+        "wall_ns": total(cut.wall_ns, chosen),
+        "cpu_ns": total(cut.cpu_ns, chosen),
+        "waiting_ns": total(cut.wall_ns, waiting),
+        "samples": total(rows.samples, inside),
     }
 
 

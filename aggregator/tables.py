@@ -31,7 +31,8 @@ def functions(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
     wall_any_ns (wall time in which at least one thread was in it), and the 95 % intervals of the
     shares: self_share_low, self_share_high, total_share_low, total_share_high (NaN: fewer than
     five transactions or blocks of ten seconds, too few to tell). ``quick`` leaves the last five
-    out.
+    out. Of a summed recording wall_any_ns is NaN, and so are the intervals where samples outside
+    of transactions are in view: both need every sample's time.
     """
     t = profile.tables
     group = Group(t.frame_function, len(t.function_name))
@@ -157,8 +158,10 @@ def _table(
         "samples": samples,
     }
     if not quick:
-        every = wall_any(profile, group.of_frame, group.size, weights[1])
-        columns["wall_any_ns"] = every[seen]
+        columns["wall_any_ns"] = np.full(len(seen), np.nan)
+        if profile.selected.summed is None:
+            every = wall_any(profile, group.of_frame, group.size, weights[1])
+            columns["wall_any_ns"] = every[seen]
         columns |= _intervals(profile, group, (weights[0] / whole, weights[1] / whole), seen)
     table = pd.DataFrame(columns)
     names = [name for name in ("function", "module", "file", "line") if name in columns]

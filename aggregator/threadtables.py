@@ -79,4 +79,6 @@ def _by_state(rows: Rows, key: Ids, size: int) -> tuple[Ints, dict[str, Ints]]:
     suspended = by_state[:, [State.AWAITING, State.LOOP_WAIT]].sum(axis=1)
     sums = {"wall_ns": by_state.sum(axis=1) - suspended, "cpu_ns": cpu}
     sums |= {f"{state.name.lower()}_ns": by_state[:, state] for state in State}
-    return np.bincount(key, minlength=size), sums
+    samples = np.zeros(size, np.int64)
+    np.add.at(samples, key, rows.samples)
+    return samples, sums

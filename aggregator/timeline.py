@@ -69,7 +69,7 @@ def timelines(profile: Profile, *, lines: bool = False) -> Timelines:
 
     Stacks are told apart by function, with ``lines`` by running line too (keys are frames).
     """
-    rows, weights = profile.selected, profile.weights_ns
+    rows, weights = profile.selected.single(), profile.weights_ns
     shown = profile.shown
     key = shown.tree.key if lines else profile.tables.frame_function[shown.tree.key]
     tree, place = rebuild(shown.tree.parent, key)

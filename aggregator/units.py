@@ -35,7 +35,8 @@ class Units:
 
     ``stacks`` are the distinct stacks (nodes of ``Tables.tree``), ``stack`` of a pair is a
     position in them. Only units with samples in view are there; ``key`` is what each is: the row
-    of a transaction, or a number from the number of spans on for a block.
+    of a transaction, or a number from the number of spans on for a block. ``timeless``: samples
+    outside of transactions were summed, so that there are no blocks to tell apart.
     """
 
     unit: Ids
@@ -44,6 +45,7 @@ class Units:
     count: int
     stacks: Ids
     key: Ids
+    timeless: bool = False
 
     @cached_property
     def totals(self) -> Floats:
@@ -53,7 +55,7 @@ class Units:
     @property
     def told(self) -> int:
         """How many units have any weight: the others say nothing about shares."""
-        return int((self.totals > 0).sum())
+        return 0 if self.timeless else int((self.totals > 0).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,14 @@ def units_of(view: View) -> Units:
     size = max(len(stacks), 1)
     summed = pd.Series(view.weights_ns).groupby(unit.astype(np.int64) * size + stack).sum()
     keys = summed.index.to_numpy(np.int64)
-    return Units(keys // size, keys % size, summed.to_numpy(np.int64), len(key), stacks, key)
+    weight = summed.to_numpy(np.int64)
+    return Units(keys // size, keys % size, weight, len(key), stacks, key, timeless(view))
+
+
+def timeless(view: View) -> bool:
+    """Whether samples outside of transactions are in view that were summed as they were read."""
+    rows = view.selected
+    return rows.summed is not None and bool((rows.span < 0).any())
 
 
 def row_units(view: View) -> tuple[Ids, Ids]:
@@ -88,6 +97,8 @@ def row_units(view: View) -> tuple[Ids, Ids]:
     block = block - block.min(initial=0)
     key = len(spans) + whose * (int(block.max(initial=0)) + 1) + block
     inside = rows.span >= 0
+    if timeless(view):  # one unit, of which nothing can be told
+        key[~inside] = len(spans)
     key[inside] = spans.transaction[rows.span[inside]]
     codes, distinct = pd.factorize(key)
     return codes.astype(np.int32), np.asarray(distinct)

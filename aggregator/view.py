@@ -83,8 +83,7 @@ class View:
             held: Ints = np.where(rows.flags & Flag.HOLDS_GIL > 0, rows.wall_ns, 0)
             return held
         if self.weight_clock == "wait":
-            waited: Ints = np.maximum(rows.wall_ns - rows.cpu_ns, 0)
-            return waited
+            return rows.wait_ns
         return rows.wall_ns
 
     @cached_property
@@ -93,7 +92,9 @@ class View:
         size = len(self.tables.tree)
         weights = np.zeros(size, np.int64)
         np.add.at(weights, self.selected.stack, self.weights_ns)
-        return weights, np.bincount(self.selected.stack, minlength=size).astype(np.int64)
+        samples = np.zeros(size, np.int64)
+        np.add.at(samples, self.selected.stack, self.selected.samples)
+        return weights, samples
 
     @cached_property
     def total_ns(self) -> int:
@@ -132,6 +133,11 @@ class View:
             said.append(
                 "no sample here says that its thread held the GIL: the gil clock is 0 everywhere "
                 "(only the native engine can tell)"
+            )
+        if self.rows.summed is not None and (self.selected.span < 0).any():
+            said.append(
+                "this recording is large and was summed as it was read: how sure shares are is "
+                "told of transactions only (of everything with --keep-samples)"
             )
         return said
 

@@ -69,7 +69,7 @@ def _parts(rows: Rows) -> dict[str, tuple[Bools, Ints]]:
     """For each column the rows that belong to it and what each of them adds."""
     ran = ~np.isin(rows.state, np.array(list(WAITS.values()), np.uint8))
     # Now and then a row is given CPU time that was used before it began.
-    on_cpu: Ints = np.minimum(rows.cpu_ns, rows.wall_ns)
+    on_cpu: Ints = rows.wall_ns - rows.wait_ns
     parts = {"on_cpu_ns": (ran, on_cpu), "other_ns": (ran, rows.wall_ns - on_cpu)}
     waits = {name: (rows.state == state, rows.wall_ns) for name, state in WAITS.items()}
     return {**parts, **waits}

@@ -6,6 +6,8 @@ something else.
 
 from __future__ import annotations
 
+import itertools
+import operator
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -262,5 +264,5 @@ def _check_definitions(d: Definitions) -> None:
     frames = d.first_frame + len(d.frame_function)
     if max(d.frame_function, default=-1) >= functions or max(d.stack_frame, default=-1) >= frames:
         raise ValueError("ids of what was never defined")
-    if any(parent >= stack for stack, parent in enumerate(d.stack_parent, d.first_stack)):
+    if any(map(operator.ge, d.stack_parent, itertools.count(d.first_stack))):
         raise ValueError("a stack before its parent")

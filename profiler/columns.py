@@ -156,7 +156,7 @@ def _from_planes(data: memoryview, width: int) -> array[int]:
 
 
 def _unzigzag(values: array[int]) -> array[int]:
-    return array("q", ((v >> 1) ^ -(v & 1) for v in values))
+    return array("q", [(v >> 1) ^ -(v & 1) for v in values])
 
 
 def _unpack_strings(payload: memoryview, at: int, column: int, count: int) -> tuple[list[str], int]:

@@ -12,7 +12,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,10 +185,12 @@ class SampleReader:
             raise SampleFileError(self.path, None, error.strerror or str(error)) from None
         self._check_head()
         self._strings: dict[int, str] = {}
+        self._take: Callable[[bytes], None] | None = None
         self.header = self._first_header()
 
-    def blocks(self) -> Iterator[Block]:
-        """Every readable block after the first header, decoded."""
+    def blocks(self, take: Callable[[bytes], None] | None = None) -> Iterator[Block]:
+        """Every readable block after the first header, decoded; for ``take`` see ``read``."""
+        self._take = take
         self.loss = Loss()
         self._strings = {}
         raw_blocks = self._raw_blocks()
@@ -203,10 +205,15 @@ class SampleReader:
             expected = raw.sequence + 1 & 0xFFFFFFFF
             yield from self._decode(raw)
 
-    def read(self) -> Recording:
-        """The whole file in memory."""
+    def read(self, take: Callable[[bytes], None] | None = None) -> Recording:
+        """The whole file in memory.
+
+        With ``take`` samples are not decoded: it gets the payload of each SAMPLES block instead,
+        after the definitions that come before it. A ValueError that it raises counts the block as
+        lost.
+        """
         whole = Recording(header=self.header)
-        for block in self.blocks():
+        for block in self.blocks(take):
             if isinstance(block, Definitions):
                 self._define(whole.tables, block)
             elif isinstance(block, Samples):
@@ -303,6 +310,8 @@ class SampleReader:
                 yield _unpack_json(raw)
             elif raw.kind == DEFS:
                 yield unpack_definitions(columns.unpack(raw.payload), self._strings)
+            elif raw.kind == SAMPLES and self._take is not None:
+                self._take(raw.payload)
             elif raw.kind == SAMPLES:
                 yield unpack_samples(columns.unpack(raw.payload))
             elif raw.kind == SPANS:

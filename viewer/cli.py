@@ -32,6 +32,7 @@ def view(args: argparse.Namespace) -> int:
     """Show the page until Ctrl-C, or hand over to speedscope."""
     if args.npx and not args.speedscope:
         raise UsageError("--npx goes with --speedscope")
+    args.keep_samples = True
     if args.speedscope:
         return _speedscope(args)
     if not 0 <= args.port <= 65535:
@@ -79,6 +80,7 @@ def plot(args: argparse.Namespace) -> int:
     named = args.output and not os.path.isdir(args.output)
     if named and not args.output.lower().endswith(_SUFFIXES):
         raise UsageError(f"{args.output}: write a name that ends with {', '.join(_SUFFIXES)}")
+    args.keep_samples |= args.kind == "timeline"
     profile = chosen(args)
     path = output_path(args.output, profile, f".{args.kind}.png")
     if args.kind == "self-time":

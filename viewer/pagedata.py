@@ -111,7 +111,7 @@ def page_data(profile: Profile, title: str = "") -> PageData:
 
     Raises UsageError where the recordings lie so far apart that the page could not be exact.
     """
-    tables, rows = profile.tables, profile.rows
+    tables, rows = profile.tables, profile.rows.single()
     origin, end = _extent(tables.spans, rows)
     sample_columns, stacks = _samples(tables, rows, origin)
     spans, span_columns = _span_part(profile, origin)

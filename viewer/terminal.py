@@ -292,7 +292,9 @@ def _used(question: Question, rows: pd.DataFrame) -> list[str]:
         empty = name in (*_STATES, *_WAITING) and not rows[name].any()
         alone = name == "pid" and len(question.profile.processes) < 2
         # With one thread at a time the wall time of any is the total: no column for it.
-        same = name == "wall_any_ns" and rows[name].equals(rows["total_ns"])
+        same = name == "wall_any_ns" and (
+            rows[name].equals(rows["total_ns"]) or rows[name].isna().all()
+        )
         unknown = name.endswith("_error") and not _errors(rows, name).any()
         if not empty and not alone and not same and not unknown:
             names.append(name)

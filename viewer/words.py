@@ -76,7 +76,7 @@ def about(profile: Profile) -> str:
         over += " (thread-seconds)"
     parts = [
         f"{said} summed over {over}" if over else said,
-        counted(len(profile.selected), "sample"),
+        counted(int(profile.selected.samples.sum()), "sample"),
     ]
     if profile.excluded_ns:
         parts.append(f"{duration(profile.excluded_ns)} in other states left out")

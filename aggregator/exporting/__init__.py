@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Format:
     """An export format: the module that writes it, its file suffix, what it is in one line.
 
-    ``leaves_out`` names what it cannot hold (see ``left_out``).
+    ``leaves_out`` names what it cannot hold (see ``left_out``). A ``timed`` format needs single
+    samples: a large recording has to be loaded with ``keep_samples``.
     """
 
     module: str
@@ -33,6 +34,7 @@ class Format:
     description: str
     binary: bool = False
     leaves_out: tuple[str, ...] = ()
+    timed: bool = False
 
 
 FORMATS: dict[str, Format] = {
@@ -47,6 +49,7 @@ FORMATS: dict[str, Format] = {
         ".speedscope.json",
         "every thread in time order, for https://www.speedscope.app",
         leaves_out=("spans", "running lines", "CPU time"),
+        timed=True,
     ),
     "speedscope-merged": Format(
         "flamespan.aggregator.exporting.merged",
@@ -65,18 +68,21 @@ FORMATS: dict[str, Format] = {
         "flamespan.aggregator.exporting.firefox",
         ".firefox.json",
         "samples with CPU use and spans as markers, for https://profiler.firefox.com",
+        timed=True,
     ),
     "chrome": Format(
         "flamespan.aggregator.exporting.chrome",
         ".trace.json",
         "trace events: stacks and spans in time, for https://ui.perfetto.dev",
         leaves_out=("running lines", "CPU time"),
+        timed=True,
     ),
     "sentry": Format(
         "flamespan.aggregator.exporting.sentry",
         ".sentry.json",
         "a profile chunk of Sentry's sample format, version 2",
         leaves_out=("spans", "CPU time"),
+        timed=True,
     ),
     "otlp": Format(
         "flamespan.aggregator.exporting.otlp",
@@ -84,6 +90,7 @@ FORMATS: dict[str, Format] = {
         "OpenTelemetry profiles (experimental: the format is alpha)",
         binary=True,
         leaves_out=("spans",),
+        timed=True,
     ),
     "json": Format(
         "flamespan.aggregator.exporting.json",
@@ -113,6 +120,7 @@ FORMATS: dict[str, Format] = {
         "flamespan.viewer.html",
         ".html",
         "the page: transactions, spans, flame chart and tables in a single file",
+        timed=True,
     ),
 }
 

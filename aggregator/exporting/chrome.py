@@ -25,9 +25,19 @@ if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
 
 
+MANY_CHANGES = 200_000
+"""More changes of stacks than this make files of hundreds of megabytes."""
+
+
 def write(profile: Profile, file: TextIO) -> None:
-    """Write ``profile`` to ``file``, event by event."""
+    """Write ``profile`` to ``file``, event by event. Warns where that is very many."""
     lines = timelines(profile)
+    changes = sum(len(line.stacks) for line in lines.threads)
+    if changes > MANY_CHANGES:
+        exporting.warn(
+            f"the stacks change {changes} times: the file will be large and slow to open; choose a "
+            "part of the recording (a transaction, a thread, a stretch of time)"
+        )
     spans = profile.tables.spans
     starts = [lines.start_ns] if lines.threads else []
     starts += spans.start_ns[profile.span_mask].tolist()

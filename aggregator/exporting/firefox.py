@@ -39,7 +39,7 @@ _INTERVAL = 1  # a marker's phase
 
 def write(profile: Profile, file: TextIO) -> None:
     """Write ``profile`` to ``file``, thread by thread."""
-    rows, spans = profile.selected, profile.tables.spans
+    rows, spans = profile.selected.single(), profile.tables.spans
     weights = profile.weights_ns
     of_spans = spans.thread[profile.span_mask]
     threads = np.unique(np.r_[rows.thread[weights > 0], of_spans[of_spans >= 0]]).tolist()

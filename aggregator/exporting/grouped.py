@@ -46,7 +46,6 @@ def groups(profile: Profile) -> Groups:
     key = ((transaction + 1) * threads + rows.thread) * len(tree) + stack
     order = np.argsort(key, kind="stable")
     first = np.flatnonzero(np.diff(key[order], prepend=-1))
-    wait = np.maximum(rows.wall_ns - rows.cpu_ns, 0)
     distinct = key[order][first]
     above, node = np.divmod(distinct, len(tree))
     return Groups(
@@ -54,8 +53,10 @@ def groups(profile: Profile) -> Groups:
         (above % threads).astype(np.int32) if threads else above.astype(np.int32),
         (above // max(threads, 1) - 1).astype(np.int32),
         list(names),
-        np.diff(np.r_[first, len(key)]),
-        *(_summed(column, order, first) for column in (rows.wall_ns, rows.cpu_ns, wait)),
+        *(
+            _summed(column, order, first)
+            for column in (rows.samples, rows.wall_ns, rows.cpu_ns, rows.wait_ns)
+        ),
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 def write(profile: Profile, file: IO[bytes]) -> None:
     """Write ``profile`` to ``file``."""
+    profile.selected.single()
     exporting.warn("OTLP profiles are experimental: the format is alpha and may change")
     tables = _Dictionary(profile)
     resources = [_resource(profile, number, tables) for number in range(len(profile.processes))]
@@ -109,7 +110,8 @@ def _resource(profile: Profile, number: int, tables: _Dictionary) -> bytes:
         "deployment.environment.name": header.environment,
         "host.name": header.host,
         "process.pid": str(header.pid) if header.pid else "",
-        "process.runtime.name": "cpython",
+        "process.runtime.name": str(header.python.get("implementation", "")).lower(),
+        "process.runtime.version": str(header.python.get("version", "")),
     }
     said = [text(1, key) + block(2, text(1, value)) for key, value in known.items() if value]
     scope = text(1, "flamespan") + text(2, exporting.version())

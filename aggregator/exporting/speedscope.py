@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 
+DEEPEST = 3000
+"""speedscope visits stacks by recursion: deeper ones overflow the browser's own."""
+
 MANY_SAMPLES = 200_000
 """More samples of one thread than this make speedscope slow or crash."""
 
@@ -55,6 +58,12 @@ def write(profile: Profile, file: TextIO) -> None:
 
 def write_timelines(profile: Profile, lines: Timelines, file: TextIO) -> None:
     """Write ``lines`` as a speedscope file, a profile per thread."""
+    deepest = max((int(lines.tree.depth[line.stacks].max()) for line in lines.threads), default=0)
+    if deepest > DEEPEST:
+        exporting.warn(
+            f"a stack has {deepest} frames: speedscope fails beyond {DEEPEST}; fold repeats "
+            "(--recursion) or choose the application's frames (--application)"
+        )
     # speedscope refuses a file without any profile.
     none = np.zeros(0, np.int32)
     threads = lines.threads or [ThreadTimeline(0, "nothing in view", none, none.astype(np.int64))]

@@ -118,6 +118,28 @@ def test_a_transaction_and_an_empty_view_open_too(site):
         page.get_by_text("nothing in view").wait_for(timeout=20_000)
 
 
+def test_the_merged_file_has_the_same_table(site):
+    """Other view, same totals: speedscope's own sums of the merged export."""
+    profile = shop().profile()
+    folder, address = site
+    export(profile, "speedscope-merged", folder / "merged.json")
+    url = f"{address}/index.html#profileURL={quote(f'{address}/merged.json', safe='')}"
+    with page_of(f"{url}&view=sandwich", width=1200, height=700) as page:
+        page.get_by_text("MainThread (1/2)").wait_for(timeout=20_000)
+        table = _table(page)
+    assert table["sort"] == ("90.00ms (32%)", "90.00ms (32%)")
+    assert table["run"] == ("280.00ms (100%)", "0.00ns (<0.01%)")
+
+
+def test_speedscope_reads_our_pprof_file(site):
+    folder, address = site
+    export(shop().profile(), "pprof", folder / "shop.pb.gz")
+    url = f"{address}/index.html#profileURL={quote(f'{address}/shop.pb.gz', safe='')}"
+    with page_of(f"{url}&view=sandwich", width=1200, height=700) as page:
+        page.get_by_text("load_items").first.wait_for(timeout=20_000)
+        assert _table(page)["execute"][1].startswith("50.00ms")
+
+
 def _table(page) -> dict[str, tuple[str, str]]:
     """speedscope's table: function -> (total, self) as it shows them."""
     rows = [row.split() for row in page.locator("table tr").all_inner_texts()]

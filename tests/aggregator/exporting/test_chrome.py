@@ -97,3 +97,9 @@ def test_spans_that_overlap_are_in_different_lanes():
         "op4": "0x1.0",
         "op5": "0x1.0",
     }
+
+
+def test_very_many_events_are_warned_of(monkeypatch):
+    monkeypatch.setattr("flamespan.aggregator.exporting.chrome.MANY_CHANGES", 2)
+    with pytest.warns(UserWarning, match="the stacks change 7 times"):
+        events(shop().profile())

@@ -149,6 +149,14 @@ def test_speedscope_warns_of_timelines_that_are_too_long(profile, monkeypatch):
         text(profile, "speedscope")
 
 
+@pytest.mark.parametrize("name", ["speedscope", "speedscope-merged"])
+def test_speedscope_warns_of_stacks_that_are_too_deep(name, monkeypatch):
+    monkeypatch.setattr("flamespan.aggregator.exporting.speedscope.DEEPEST", 3)
+    text(draw([("a;b;c", 1)]), name)
+    with pytest.warns(UserWarning, match="a stack has 4 frames"):
+        text(draw([("a;b;c;d", 1)]), name)
+
+
 passes = st.lists(
     st.tuples(
         st.integers(0, 50),
@@ -203,7 +211,9 @@ def test_json_holds_whole_sums_and_a_tree_over_its_functions(profile, view):
     assert own == {row["function"]: row["self_ns"] for row in data["functions"]}
 
 
-@pytest.mark.parametrize("name", ["collapsed", "speedscope", "csv"])
+@pytest.mark.parametrize(
+    "name", ["collapsed", "speedscope", "speedscope-merged", "firefox", "chrome", "sentry", "csv"]
+)
 def test_golden(profile, name, monkeypatch):
     monkeypatch.setattr(exporting, "version", lambda: "0")
     golden.check(f"shop{exporting.FORMATS[name].suffix}", text(profile, name))

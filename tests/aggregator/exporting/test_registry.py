@@ -17,6 +17,12 @@ from helpers.scenes import shop
 ROOT = Path(__file__).parents[3]
 
 
+def needs(name):
+    """Skip where what a format needs is not installed."""
+    if name == "parquet":
+        pytest.importorskip("pyarrow.parquet", reason="needs pyarrow: flamespan[arrow]")
+
+
 @pytest.fixture(scope="module")
 def profile():
     return shop().profile()
@@ -25,6 +31,7 @@ def profile():
 @pytest.mark.parametrize("name", list(exporting.FORMATS))
 @pytest.mark.filterwarnings("ignore:OTLP profiles are experimental")
 def test_every_format_writes_something(profile, name, tmp_path):
+    needs(name)
     path = tmp_path / f"out{exporting.FORMATS[name].suffix}"
     exporting.export(profile, name, path)
     content = path.read_bytes()
@@ -114,6 +121,7 @@ def test_the_aggregator_runs_without_the_viewer():
 
 @pytest.mark.parametrize("name", list(exporting.FORMATS))
 def test_what_a_format_cannot_hold_is_warned_of_once_and_documented(profile, name, tmp_path):
+    needs(name)
     lost = exporting.FORMATS[name].leaves_out
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")

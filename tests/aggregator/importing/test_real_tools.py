@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pstats
 import shutil
 import subprocess
 import sys
@@ -102,4 +103,5 @@ def test_cprofile_of_another_process(program, tmp_path):
     out = tmp_path / "out.prof"
     run(sys.executable, "-m", "cProfile", "-o", out, program)
     table = load(out).functions().set_index("function")
-    assert table.loc["spin", "total_ns"] > 1_500_000_000
+    (told,) = [v for (_, _, name), v in pstats.Stats(str(out)).stats.items() if name == "spin"]
+    assert table.loc["spin", "total_ns"] == round(told[3] * 1e9) > 10_000_000

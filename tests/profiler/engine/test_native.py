@@ -310,6 +310,7 @@ def test_start_and_stop_from_any_thread_thousands_of_times():
 
     engine = NativeEngine((200, 56))
     files = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    tasks = len(os.listdir("/proc/self/task")) if files else 0
 
     def cycle():
         for _ in range(250):
@@ -325,7 +326,8 @@ def test_start_and_stop_from_any_thread_thousands_of_times():
     assert not system_threads()
     if files:
         assert len(os.listdir("/proc/self/fd")) <= files
-        assert len(os.listdir("/proc/self/task")) <= threading.active_count() + 4
+        # Libraries (pyarrow) may have started threads that Python does not know of.
+        assert len(os.listdir("/proc/self/task")) <= max(tasks, threading.active_count() + 4)
 
 
 def test_threads_that_end_while_a_new_file_begins_are_defined_in_it():
