@@ -13,6 +13,8 @@ from flamespan.aggregator.stacktree import Bools, Ids, Ints
 NOBODY = -1
 """The key of time that no stretch covers."""
 
+_EVER = int(np.iinfo(np.int64).min)
+
 _AT_ONCE = 1 << 20
 """Pairs of intervals that are joined at a time, so that memory stays small."""
 
@@ -39,11 +41,42 @@ class Stretches:
         Neighbours of one key that touch become one stretch.
         """
         order = np.lexsort((self.start_ns, self.end_ns, self.domain))
-        start, end = self.start_ns[order], self.end_ns[order]
-        domain, key = self.domain[order], self.key[order]
+        ordered = Stretches(*(getattr(self, name)[order] for name in self.__slots__))
+        start, end, domain = ordered.start_ns, ordered.end_ns, ordered.domain
         same = np.r_[False, domain[1:] == domain[:-1]] if len(order) else np.zeros(0, bool)
-        start = np.where(same, np.maximum(start, np.roll(end, 1)), start)
-        return Stretches(domain, start, end, key).pick(start < end)._joined()
+        before = np.where(same, np.roll(end, 1), _EVER)
+        # Where nobody had anything yet: a longer stretch that ends later may reach back to it.
+        hole_end = np.where(start > before, start, _EVER)
+        for here in np.unique(domain):
+            own = domain == here
+            if (start[own] < np.maximum.accumulate(hole_end[own])).any():
+                return ordered._filled()
+        kept = np.maximum(start, before)
+        return Stretches(domain, kept, end, ordered.key).pick(kept < end)._joined()
+
+    def _filled(self) -> Stretches:
+        """``one_at_a_time`` of stretches in order, some of which are cut by shorter ones."""
+        pieces: list[tuple[int, int, int, int]] = []
+        holes: list[tuple[int, int]] = []
+        here, reach = None, _EVER
+        rows = (getattr(self, name).tolist() for name in self.__slots__)
+        for domain, start, end, key in zip(*rows, strict=True):
+            if domain != here:
+                here, reach, holes = domain, _EVER, []
+            if start > reach:
+                holes.append((reach, start))
+            if max(start, reach) < end:
+                pieces.append((domain, max(start, reach), end, key))
+            reach = max(reach, end)
+            while holes and holes[-1][1] > start:
+                begin, until = holes.pop()
+                pieces.append((domain, max(begin, start), until, key))
+                if begin < start:
+                    holes.append((begin, start))
+                    break
+        columns = np.array(sorted(pieces), np.int64).reshape(-1, 4).T
+        domains, starts, ends, keys = columns
+        return Stretches(domains.astype(np.int32), starts, ends, keys.astype(np.int32))._joined()
 
     def _joined(self) -> Stretches:
         if not len(self):

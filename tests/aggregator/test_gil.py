@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flamespan.aggregator.gil import NONE_SEEN, OUTSIDE
@@ -124,6 +124,7 @@ PASSES = st.lists(
 
 @settings(max_examples=80, deadline=None)
 @given(PASSES)
+@example([(1, 0, 0, [(3, 2)]), (1, 0, 2, [])])  # the later holder's row reaches back further
 def test_against_every_nanosecond(passes):
     """The holder of a nanosecond is who was seen first after it with a row that covers it."""
     drawing = Drawing(tick_ns=1)
