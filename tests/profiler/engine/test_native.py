@@ -86,7 +86,7 @@ def test_a_call_that_holds_the_gil_is_seen_while_it_lasts():
     def hold():
         return sorted(numbers)
 
-    numbers = [(i * 7919) % 1_000_003 + 0.5 for i in range(600_000)]
+    numbers = [(i * 7919) % 1_000_003 + 0.5 for i in range(2_000_000)]
     with sampled() as rows:
         began = time.perf_counter_ns()
         hold()
