@@ -73,10 +73,11 @@ def process_info(process: Process) -> dict[str, Any]:
         "duration_ns": process.last_ns - process.first_ns,
         "asked_hz": 1e9 / header.interval_ns if header.interval_ns else 0.0,
         "achieved_hz": process.passes / awake if awake > 0 else 0.0,
-        "mode": header.mode,
+        **{
+            name: getattr(header, name)
+            for name in ("mode", "transaction_sample_rate", "transaction_sampler")
+        },
         "asleep_ns": max(process.asleep_ns, stats.asleep_ns),
-        "transaction_sample_rate": header.transaction_sample_rate,
-        "transaction_sampler": header.transaction_sampler,
         **_counted(process),
         "interval_ns": stats.interval_ns or header.interval_ns,
         "sampler_share": stats.sampler_cpu_ns / 1e9 / seconds if seconds > 0 else 0.0,
@@ -94,7 +95,7 @@ def _counted(process: Process) -> dict[str, Any]:
     of_stats = (
         *("torn", "skewed", "retries", "stretched_passes", "dropped_samples", "dropped_spans"),
         *("failed_flushes", "sampler_cpu_ns", "recorder_cpu_ns"),
-        *("unchosen_transactions", "choice_errors", "most_open_spans"),
+        *("unchosen_transactions", "unfollowed_transactions", "choice_errors", "most_open_spans"),
     )
     return {
         **{name: getattr(process, name) for name in of_process},
@@ -125,4 +126,9 @@ def troubles(process: dict[str, Any]) -> Iterator[str]:
     for name in ("dropped_samples", "dropped_spans", "failed_flushes", "choice_errors"):
         if process[name]:
             yield f"{process[name]} {name.replace('_', ' ')}"
+    if process["unfollowed_transactions"]:
+        yield (
+            f"{process['unfollowed_transactions']} transactions whose waiting was not sampled: "
+            "too many were suspended at a time"
+        )
     yield from (f"left out: {reason}" for reason in process["left_out"])

@@ -320,6 +320,7 @@ class Stats:
     asleep_ns: int = 0
     most_open_spans: int = 0
     unchosen_transactions: int = 0
+    unfollowed_transactions: int = 0
     choice_errors: int = 0
 
     def to_json(self) -> dict[str, Any]:

@@ -3,17 +3,6 @@
 
 enum { GAP_MAX = 1 << 14 };
 
-/* The instruction must lie in the frame's code. */
-static bool place_holds(const Layout *l, const Code *code, WalkFrame *frame) {
-    uintptr_t first = code->addr + l->code_bytes;
-    int64_t offset = (int64_t)(frame->instr - first);
-    if (offset & 1) return false;
-    int64_t unit = offset / 2;
-    if (unit < (l->instr_is_before ? -1 : 0) || unit >= (int64_t)code->units) return false;
-    frame->unit = (int32_t)unit;
-    return true;
-}
-
 static bool is_first_of_chunk(const Layout *l, const Prediction *p, uintptr_t addr) {
     for (int i = 0; i < p->chunks; i++) {
         uintptr_t data = p->chunk[i] + l->chunk_data;
@@ -89,7 +78,7 @@ int walk_check(Walker *walker, const Prediction *prediction, bool *whole) {
         bool after_gap = walk->omitted && i == walk->leaf_count;
         if (after_gap) above = 0; /* what lies there is not kept, even where this is a generator */
         const Code *code = codes_known(walker->codes, frame->code);
-        if (!code || !place_holds(l, code, frame)) return i;
+        if (!code || !codes_unit(walker->codes, code, frame->instr, &frame->unit)) return i;
         if (i && !after_gap && !link_holds(l, walk, i)) return i;
         if (frame->owner == l->owner_generator) {
             if (i && !frame->executing) return i;

@@ -232,6 +232,15 @@ static int32_t line_in(Codes *codes, const Code *code, int32_t unit) {
     return line_of(codes->line_table, (size_t)length, code->first_line, unit);
 }
 
+bool codes_unit(const Codes *codes, const Code *code, uintptr_t instr, int32_t *unit) {
+    const Layout *l = codes->layout;
+    int64_t offset = (int64_t)(instr - (code->addr + l->code_bytes)), found = offset / 2;
+    if (offset & 1) return false;
+    if (found < (l->instr_is_before ? -1 : 0) || found >= (int64_t)code->units) return false;
+    *unit = (int32_t)found;
+    return true;
+}
+
 uint32_t codes_place(Codes *codes, Code *code, int32_t unit) {
     uint64_t key = (uint64_t)code->serial << 32 | (uint32_t)unit;
     uint32_t frame = table_find(&codes->places, key, 2);

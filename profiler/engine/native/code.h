@@ -64,6 +64,9 @@ int codes_check(Codes *codes, const uintptr_t *addrs, int count);
 /* The fingerprint of a code object that lives, read in place. Needs the GIL. */
 uint64_t codes_print(const Layout *layout, const void *code);
 
+/* Which instruction of `code` lies at `instr`, in units; false: none does. */
+bool codes_unit(const Codes *codes, const Code *code, uintptr_t instr, int32_t *unit);
+
 /* The frame number of instruction `unit` of `code`; 0: memory ran out. */
 uint32_t codes_place(Codes *codes, Code *code, int32_t unit);
 

@@ -19,6 +19,7 @@ typedef struct {
     Sampler *sampler;
     PyObject *ours, *machinery; /* the texts that Options points into */
     PyObject *variable;         /* must live as long as it is looked for */
+    uint64_t refused_before;    /* transactions, by strands.c */
     PyObject *queue;            /* whose gate the sampler sleeps at */
 } SamplerObject;
 
@@ -59,6 +60,7 @@ static PyObject *sampler_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     self->sampler = sampler;
     strands_use(&sampler->layout);
     sampler->waiters.past = strands_latest();
+    self->refused_before = strands_refused();
     return (PyObject *)self;
 }
 
@@ -241,15 +243,18 @@ static PyObject *stats(SamplerObject *self, PyObject *unused) {
     Py_BEGIN_ALLOW_THREADS;
     pthread_mutex_lock(&s->lock);
     c = s->counters;
+    c.dropped += s->waiters.dropped;
     if (s->asleep_since_ns) c.asleep_ns += clock_now_ns() - s->asleep_since_ns;
     stacks = s->names.stacks.used;
     pthread_mutex_unlock(&s->lock);
     Py_END_ALLOW_THREADS;
-    return Py_BuildValue("{sKsKsKsKsKsKsKsKsLsLsLsIsi}", "passes", c.passes, "late", c.late, "missed",
-                         c.missed, "torn", c.torn, "skewed", c.skewed, "dropped_samples", c.dropped, "retries",
-                         c.retries, "stretched_passes", c.stretched, "sampler_cpu_ns",
-                         (long long)c.sampler_cpu_ns, "interval_ns", (long long)c.interval_ns, "asleep_ns", (long long)c.asleep_ns,
-                         "stacks", stacks, "memory", (int)s->memory.way);
+    return Py_BuildValue(
+        "{sKsKsKsKsKsKsKsKsKsLsLsLsIsi}", "passes", c.passes, "late", c.late, "missed", c.missed,
+        "torn", c.torn, "skewed", c.skewed, "dropped_samples", c.dropped, "retries", c.retries,
+        "stretched_passes", c.stretched, "unfollowed_transactions",
+        strands_refused() - self->refused_before, "sampler_cpu_ns", (long long)c.sampler_cpu_ns,
+        "interval_ns", (long long)c.interval_ns, "asleep_ns", (long long)c.asleep_ns, "stacks",
+        stacks, "memory", (int)s->memory.way);
 }
 
 static PyMethodDef sampler_methods[] = {

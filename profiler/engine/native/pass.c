@@ -45,9 +45,8 @@ void pass_flush(Sampler *s) {
 
 /* The thread stands where it stood, and did not run: one sample tells both. */
 static bool merges(const Sample *held, const Sample *now) {
-    return held->stack == now->stack && held->span == now->span && held->state == now->state &&
-           (now->state == STATE_IDLE || now->state == STATE_GIL_WAIT) && !held->cpu_ticks &&
-           held->flags == now->flags;
+    bool stands = now->state == STATE_IDLE || now->state == STATE_GIL_WAIT;
+    return stands && !held->cpu_ticks && sample_is_like(held, now);
 }
 
 /* The threads that this pass looks at: all, or those that are not asleep. */

@@ -25,6 +25,11 @@ typedef struct {
     uint8_t state, flags;
 } Sample;
 
+/* Whether they tell the same but for their times. */
+static inline bool sample_is_like(const Sample *a, const Sample *b) {
+    return a->stack == b->stack && a->span == b->span && a->state == b->state && a->flags == b->flags;
+}
+
 bool samples_init(Samples *samples, uint32_t room, uint32_t passes_room);
 void samples_free(Samples *samples);
 void samples_clear(Samples *samples, int64_t start_ticks);

@@ -46,7 +46,7 @@ void strands_leave(StrandId id, int64_t span, int64_t now);
 void strands_close(StrandId id);
 /* All that are open now belong to recordings of the past: their names are up to here. */
 StrandId strands_latest(void);
-/* Transactions that found no room. */
+/* With the GIL: transactions so far that found no room. */
 uint64_t strands_refused(void);
 
 /* Without the GIL. Entries from number 1 to this may be in use. */

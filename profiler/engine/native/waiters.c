@@ -41,10 +41,7 @@ void waiters_flush(Waiters *w) {
 }
 
 void waiters_restart(Waiters *w) {
-    for (uint32_t i = 0; i < STRANDS_MAX; i++) {
-        if (!w->rows[i].id) continue;
-        w->rows[i].known = false;
-    }
+    for (uint32_t i = 1; i <= w->met; i++) w->rows[i].known = false;
 }
 
 void waiters_begin(Waiters *w, int64_t excluded_ticks) {
@@ -56,6 +53,8 @@ void waiters_begin(Waiters *w, int64_t excluded_ticks) {
 /* Another transaction has this number now. */
 static void meet(Waiters *w, Waiter *waiter, const Strand *strand) {
     release(w, waiter);
+    uint32_t number = strand_number(strand->id);
+    if (number > w->met) w->met = number;
     int64_t start = strand->start_ns / TICK_NS;
     *waiter = (Waiter){.id = strand->id};
     waiter->since_ticks = (start > w->first_ticks ? start : w->first_ticks) - w->excluded_ticks;
@@ -142,22 +141,20 @@ static void choose(Waiters *w, int most) {
 /* Number the stack of the chain that was read. False: some of its code could not be read. */
 static bool number_stack(Waiters *w, Waiter *waiter) {
     Chain *chain = &w->chain;
-    const Layout *l = chain->layout;
     uintptr_t addrs[CHAIN_MAX];
     uint32_t stack = 0;
-    bool loops = false;
+    bool gives_way = false; /* at the innermost end */
     for (int i = 0; i < chain->count; i++) addrs[i] = chain->links[i].code;
     codes_check(w->codes, addrs, chain->count);
     for (int i = 0; i < chain->count; i++) {
         Code *code = codes_known(w->codes, addrs[i]);
-        if (!code) return false;
-        int64_t offset = (int64_t)(chain->links[i].instr - (code->addr + l->code_bytes));
-        if (offset < -2 || offset / 2 >= (int64_t)code->units) return false;
-        stack = names_stack(w->codes->names, stack, codes_place(w->codes, code, (int32_t)(offset / 2)));
-        loops = code->gives_way;
+        int32_t unit;
+        if (!code || !codes_unit(w->codes, code, chain->links[i].instr, &unit)) return false;
+        stack = names_stack(w->codes->names, stack, codes_place(w->codes, code, unit));
+        gives_way = code->gives_way;
     }
     waiter->stack = stack;
-    waiter->state = chain->ready || loops ? STATE_LOOP_WAIT : STATE_AWAITING;
+    waiter->state = chain->ready || gives_way ? STATE_LOOP_WAIT : STATE_AWAITING;
     waiter->flags = chain->truncated ? FLAG_TRUNCATED : 0;
     return stack != 0;
 }
@@ -192,18 +189,13 @@ static void compare(Waiters *w) {
     }
 }
 
-static bool merges(const Sample *held, const Sample *now) {
-    return held->stack == now->stack && held->span == now->span && held->state == now->state &&
-           held->flags == now->flags;
-}
-
 static void account(Waiters *w, Waiter *waiter, Visit *visit, int64_t now_ticks) {
     int64_t wall = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
     if (wall <= 0) return;
     waiter->accounted_ticks += wall;
     visit->now = (Sample){.stack = waiter->stack, .span = visit->strand.span, .wall_ticks = wall,
                           .state = waiter->state, .flags = waiter->flags};
-    if (waiter->held_valid && merges(&waiter->held, &visit->now)) {
+    if (waiter->held_valid && sample_is_like(&waiter->held, &visit->now)) {
         waiter->held.wall_ticks += wall;
         return;
     }

@@ -44,6 +44,7 @@ typedef struct {
     Visit *visits;
     int visit_count;
     uint32_t high;   /* no waiter above this number has a sample held back */
+    uint32_t met;    /* the highest number met so far */
     uint32_t cursor; /* whose turn it is */
     bool all;        /* this pass looks at all of them */
     uintptr_t doubtful[DOUBTFUL_MAX]; /* states of threads whose span this pass cannot tell */

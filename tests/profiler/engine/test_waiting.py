@@ -229,6 +229,26 @@ def test_of_very_many_that_wait_some_are_looked_at_in_turn(tmp_path):
     assert sum(booked.values()) > 0.2 * durations
 
 
+def test_more_than_there_is_room_for_are_counted(tmp_path):
+    async def request():
+        with profiler.transaction("wait"):
+            await asyncio.Future()
+
+    def main():
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        waiting = [request() for _ in range(70_000)]
+        for each in waiting:
+            each.send(None)
+        for each in waiting:
+            each.close()
+        asyncio.set_event_loop(None)
+        loop.close()
+
+    recording = record(tmp_path, main, 100, max_open_spans=100_000, max_spans_per_s=1_000_000)
+    assert recording.stats.unfollowed_transactions == 70_000 - 65_535
+
+
 def test_nothing_is_booked_to_what_is_closed(tmp_path):
     opened = []
 
