@@ -77,6 +77,11 @@ def _process_facts(process: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if engine:
         reason = f" ({engine['reason']})" if engine.get("reason") else ""
         yield "engine", f"{engine.get('name', 'unknown')}{reason}"
+    yield from _span_facts(process)
+    yield from _sampling_facts(process)
+
+
+def _span_facts(process: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if process["mode"] != "continuous":
         slept = words.duration(process["asleep_ns"])
         yield "mode", f"{process['mode']}: slept for {slept} while none was open"
@@ -87,6 +92,9 @@ def _process_facts(process: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if process["most_open_spans"]:
         most, dropped = (words.grouped(process[n]) for n in ("most_open_spans", "dropped_spans"))
         yield "spans", f"at most {most} open at once, {dropped} dropped"
+
+
+def _sampling_facts(process: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "recorded for", words.duration(process["duration_ns"])
     if process["asked_hz"]:
         yield (

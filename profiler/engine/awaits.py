@@ -8,6 +8,7 @@ that it must hold.
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 from collections.abc import AsyncGenerator
@@ -22,6 +23,7 @@ PENDING, CANCELLED, FINISHED = 0, 1, 2
 """``fut_state`` (Modules/_asynciomodule.c)."""
 
 
+@functools.cache
 def wraps() -> Wraps:
     """What the interpreter itself puts between two coroutines."""
     coroutine, agen = _coroutine(), _agen()

@@ -60,16 +60,14 @@ def _of_running(greenlets: Mapping[Any, Span]) -> Span | None:
 
 def span_id(span: Span | None) -> int:
     """The id that a sample carries: of the nearest span that is still open."""
-    while span is not None and span.end_ns:
-        span = span.parent
-    return NO_SPAN if span is None else span.id
+    open_one = None if span is None else span.open_ancestor()
+    return NO_SPAN if open_one is None else open_one.id
 
 
 def is_left_out(span: Span | None) -> bool:
     """Whether the span is of a transaction that is not recorded."""
-    while span is not None and span.end_ns:
-        span = span.parent
-    return span is not None and not span.id
+    open_one = None if span is None else span.open_ancestor()
+    return open_one is not None and not open_one.id
 
 
 def _context_of(task: Any) -> Context | None:

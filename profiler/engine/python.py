@@ -273,6 +273,12 @@ class PythonEngine:
             except Exception:
                 stats.dropped_samples += 1
                 self._complain()
+        self._end_pass(now, charged, missed, before)
+        if len(seen) != len(self._threads):
+            self._forget_dead(frames)
+
+    def _end_pass(self, now: int, charged: int, missed: int, before: int) -> None:
+        """Note a pass at ``now``; its samples are those behind the first ``before``."""
         samples = self._samples
         samples.pass_ticks.append(now - self._recorded)
         samples.pass_unobserved.append(now - self._recorded - charged)
@@ -281,8 +287,6 @@ class PythonEngine:
         samples.pass_asleep.append(self._asleep)
         self._asleep = 0
         self._recorded = now
-        if len(seen) != len(self._threads):
-            self._forget_dead(frames)
 
     def _pass_over(self, ident: int) -> None:
         """Take no sample of a thread, and charge what it used to none that comes later."""
