@@ -27,6 +27,17 @@ from flamespan.aggregator.statistics import FEWEST_UNITS
 from flamespan.aggregator.treeshares import node_intervals
 from flamespan.viewer import words
 from flamespan.viewer.calllines import call_lines
+from flamespan.viewer.columns import (
+    COLUMNS,
+    DISPENSABLE,
+    HEADERS,
+    LAST_TO_GO,
+    LEAST_NAMES_WIDTH,
+    NAMES_WIDTH,
+    STATES,
+    TEXTS,
+    WAITING,
+)
 from flamespan.viewer.factsheet import info
 
 if TYPE_CHECKING:
@@ -42,137 +53,6 @@ _BAR = 8
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 ORIGIN_STYLE = {"application": "bold", "library": "", "stdlib": "italic", "runtime": "dim italic"}
-
-_COMMON = (
-    *("self_ns", "self_share", "self_error", "total_ns", "total_share", "total_error"),
-    *("wall_any_ns", "samples"),
-)
-_DURATIONS = ("count", "errors", "total_ns", "mean_ns", "p50_ns", "p95_ns", "max_ns")
-_STATES = (
-    "running_ns",
-    "gil_wait_ns",
-    "idle_ns",
-    "gc_ns",
-    "awaiting_ns",
-    "loop_wait_ns",
-    "unknown_ns",
-)
-_WAITING = (
-    "recorded_ns",
-    "on_cpu_ns",
-    "other_ns",
-    "gil_wait_ns",
-    "blocked_ns",
-    "awaiting_ns",
-    "loop_wait_ns",
-)
-_HOLDER = ("holder", "holder_place", "wait_ns", "share")
-_HOG = ("wait_ns", "share", "held_ns")
-
-_AROUND = (
-    *("total_ns", "total_share", "total_error", "self_ns", "samples"),
-    *("origin", "function", "place"),
-)
-
-COLUMNS: dict[tuple[str, bool], tuple[str, ...]] = {
-    ("function", False): (*_COMMON, "origin", "function", "place"),
-    ("line", False): (*_COMMON, "origin", "function", "place"),
-    ("module", False): (*_COMMON, "origin", "module"),
-    ("file", False): (*_COMMON, "origin", "file"),
-    ("path", False): (
-        *("self_ns", "self_share", "self_error", "total_ns", "total_share", "total_error"),
-        *("samples", "path"),
-    ),
-    ("callers", False): _AROUND,
-    ("callees", False): _AROUND,
-    ("per-transaction", False): (
-        *("transactions", "transaction_share", "transaction_error", "mean_ns", "p50_ns"),
-        *("p75_ns", "p95_ns", "p99_ns", "max_ns", "origin", "function", "place"),
-    ),
-    ("thread", False): ("thread", "pid", "samples", "wall_ns", "cpu_ns", *_STATES),
-    ("process", False): (
-        *("pid", "service", "host", "threads", "samples", "wall_ns", "cpu_ns", *_STATES),
-        "program",
-    ),
-    ("transaction", False): ("transaction", "op", *_DURATIONS, "cpu_ns", "waiting_ns", "samples"),
-    ("transaction", True): (
-        *("id", "transaction", "status", "thread", "start_ns", "duration_ns"),
-        *("cpu_ns", "waiting_ns", "samples", "spans"),
-    ),
-    ("span", False): ("exclusive_ns", *_DURATIONS, "samples", "op", "description"),
-    ("span", True): (
-        *("id", "transaction", "status", "start_ns", "duration_ns", "exclusive_ns", "samples"),
-        *("op", "description"),
-    ),
-    ("gap", False): (
-        *("duration_ns", "start_ns", "transaction", "samples", "function_ns", "function", "place"),
-    ),
-    ("waiting", False): ("transaction", "op", "count", *_WAITING),
-    ("waiting", True): ("id", "transaction", "start_ns", "duration_ns", *_WAITING),
-    ("waiting-span", False): ("count", *_WAITING, "op", "description"),
-    ("waiting-span", True): (
-        *("id", "transaction", "start_ns", "duration_ns", *_WAITING, "op", "description"),
-    ),
-    ("waiting-function", False): (*_WAITING, "function", "place"),
-    ("waiting-thread", False): ("thread", "pid", *_WAITING),
-    ("gil-holders", False): ("function", "place", *_HOLDER),
-    ("gil-holders-transaction", False): ("transaction", "op", *_HOLDER),
-    ("gil-holders-transaction", True): ("id", "transaction", *_HOLDER),
-    ("gil-holders-span", False): ("op", "description", *_HOLDER),
-    ("gil-holders-span", True): ("id", "transaction", "op", "description", *_HOLDER),
-    ("gil-holders-thread", False): ("thread", "pid", *_HOLDER),
-    ("gil-hogs", False): (*_HOG, "function", "place"),
-    ("gil-hogs-thread", False): (*_HOG, "thread", "pid"),
-    ("gil-hogs-transaction", False): (*_HOG, "transaction", "op"),
-    ("op", False): ("share", "share_error", "exclusive_ns", "spans", "op"),
-    ("measurement", False): (
-        *("transaction", "op", "measurement", "unit", "count", "sum", "mean", "min", "p50"),
-        *("p95", "max"),
-    ),
-    ("measurement", True): ("id", "transaction", "op", "start_ns", "measurement", "value", "unit"),
-    ("sample", False): (
-        *("time_ns", "thread", "state", "wall_ns", "cpu_ns", "transaction", "flags"),
-        *("function", "place"),
-    ),
-}
-"""Columns for people, by question and whether each instance is asked for; CSV has them all."""
-
-_TEXTS = (
-    *("function", "place", "origin", "module", "op", "description", "transaction", "status"),
-    *("holder", "holder_place"),
-    *("file", "path", "service", "host", "program", "measurement", "unit", "state", "flags"),
-)
-
-_DISPENSABLE = (
-    *("total_error", "wall_any_ns", "origin", "samples", "errors", "total_share", "self_error"),
-    *("p50_ns", "waiting_ns", "spans", "op", "flags", "p75_ns", "transaction_error"),
-)
-"""Columns that a narrow terminal goes without, the first ones first."""
-
-_LAST_TO_GO = ("cpu_ns", "max_ns", "mean_ns", "place", "status", "total_ns")
-"""What a very narrow one goes without, too."""
-
-_NAMES_WIDTH = 28
-_LEAST_NAMES_WIDTH = 12
-
-_HEADERS = {
-    "place": "where",
-    "pid": "process",
-    "id": "#",
-    "start_ns": "at",
-    "function_ns": "of it",
-    "waiting_ns": "waiting",
-    "gil_wait_ns": "waits for GIL",
-    "loop_wait_ns": "waits for loop",
-    "on_cpu_ns": "on CPU",
-    "wait_ns": "waiting",
-    "held_ns": "held GIL",
-    "holder": "who held it",
-    "holder_place": "where held",
-    "wall_any_ns": "any thread",
-    "time_ns": "at",
-    "transaction_share": "of all",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +135,7 @@ class _Rows:
             numbers = sum(width for name, width in widths.items() if not _is_text(name))
             return texts + numbers + 2 * len(widths)
 
-        for names, least in ((_DISPENSABLE, _NAMES_WIDTH), (_LAST_TO_GO, _LEAST_NAMES_WIDTH)):
+        for names, least in ((DISPENSABLE, NAMES_WIDTH), (LAST_TO_GO, LEAST_NAMES_WIDTH)):
             for name in names:
                 if needed(least) > room and len(widths) > 2:
                     widths.pop(name, None)
@@ -289,7 +169,7 @@ def _used(question: Question, rows: pd.DataFrame) -> list[str]:
     """Columns that say something: no states nobody was in, no process where there is one."""
     names = []
     for name in question.columns:
-        empty = name in (*_STATES, *_WAITING) and not rows[name].any()
+        empty = name in (*STATES, *WAITING) and not rows[name].any()
         alone = name == "pid" and len(question.profile.processes) < 2
         # With one thread at a time the wall time of any is the total: no column for it.
         same = name == "wall_any_ns" and (
@@ -316,14 +196,14 @@ def _share(name: str) -> str:
 
 
 def _is_text(name: str) -> bool:
-    return name in _TEXTS or name == "thread"
+    return name in TEXTS or name == "thread"
 
 
 def header(name: str) -> str:
     """A column's heading: its name without the unit, which every value shows."""
     if name.endswith("_error"):
         return "±"
-    return _HEADERS.get(name, name.removesuffix("_ns").removesuffix("_share").replace("_", " ")) + (
+    return HEADERS.get(name, name.removesuffix("_ns").removesuffix("_share").replace("_", " ")) + (
         " %" if name.endswith("_share") else ""
     )
 
