@@ -12,8 +12,7 @@ import sys
 import pytest
 
 from flamespan import profiler
-from helpers import recordings
-from helpers.marked import NOBODY, needs_native, prove, work
+from helpers.marked import NOBODY, work
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -31,16 +30,9 @@ def run(request):
 
 
 @pytest.fixture
-def recorded(tmp_path, run):
+def recorded(recorded, run):
     """Record a coroutine that runs on the loop: whose the samples are, see ``prove``."""
-    needs_native()
-
-    def record(main):
-        with profiler.Profiler(tmp_path, 1000, engine="native", budget=0) as running:
-            run(main())
-        return recordings.read(running.path)
-
-    return lambda main, *owners: prove(lambda: record(main), *owners)
+    return lambda main, *owners: recorded(lambda: run(main()), *owners)
 
 
 async def piece(name, span=""):

@@ -22,26 +22,6 @@ from helpers.marked import NOBODY, needs_native, prove, work
 TESTS = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def engine():
-    """The native one, where a test does not name them."""
-    return "native"
-
-
-@pytest.fixture
-def recorded(tmp_path, engine):
-    """Record a call: whose the samples are, see ``prove``."""
-    if engine == "native":
-        needs_native()
-
-    def record(main):
-        with profiler.Profiler(tmp_path, 1000, engine=engine, budget=0) as running:
-            main()
-        return recordings.read(running.path)
-
-    return lambda main, *owners: prove(lambda: record(main), *owners)
-
-
 def in_threads(*calls):
     threads = [threading.Thread(target=call) for call in calls]
     for thread in threads:
