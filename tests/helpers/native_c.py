@@ -14,6 +14,7 @@ FUZZ = TESTS / "native" / "fuzz.c"
 
 NOT_READERS = {
     *(
+        "handover.c",
         "helper.c",
         "layout.c",
         "learn.c",

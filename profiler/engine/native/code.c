@@ -147,31 +147,52 @@ static bool learn(Codes *codes, Code *code, const uint8_t *head) {
     return code->serial != 0;
 }
 
-static bool check_one(Codes *codes, Code *code, const uint8_t *head, const uint8_t *name_hash) {
+static bool is_same(const Codes *codes, const Code *code, const uint8_t *head,
+                    const uint8_t *name_hash) {
     const Layout *l = codes->layout;
-    code->checked = codes->walk;
     bool same = code->serial && plausible(l, head) && print_of(l, head) == code->print;
     /* A version tells code objects apart for certain. Without one another name may lie where
      * the old one lay: compare what it hashes to. */
-    if (same && !l->code_version)
-        same = name_hash && i64_at(name_hash, 0) == code->name_hash;
-    if (same) return true;
+    if (same && !l->code_version) same = name_hash && i64_at(name_hash, 0) == code->name_hash;
+    return same;
+}
+
+static bool check_one(Codes *codes, Code *code, const uint8_t *head, const uint8_t *name_hash) {
+    const Layout *l = codes->layout;
+    code->checked = codes->walk;
+    if (is_same(codes, code, head, name_hash)) return true;
     uint8_t whole[SLICE_MAX];
     code->serial = 0;
     if (memory_read(codes->memory, code->addr, whole, l->code_slice)) learn(codes, code, whole);
     return false;
 }
 
-static int check_some(Codes *codes, Code **rows, int count) {
+/* What must be copied to see whether the code is the one that was known: two pieces. */
+static void list_check(const Layout *l, const Code *code, Piece *pieces) {
+    pieces[0] = (Piece){.addr = code->addr, .len = l->code_check};
+    bool need = !l->code_version && code->serial;
+    pieces[1] = (Piece){.addr = code->qualname + l->text_hash, .len = need ? 8 : 0};
+}
+
+bool codes_list(Codes *codes, uintptr_t addr, Piece *pieces) {
+    const Code *code = codes_known(codes, addr);
+    if (code) list_check(codes->layout, code, pieces);
+    return code != NULL;
+}
+
+void codes_take(Codes *codes, const Piece *pieces) {
     const Layout *l = codes->layout;
+    Code *code = codes_known(codes, pieces[0].addr);
+    if (!code || !pieces[0].ok || pieces[1].addr != code->qualname + l->text_hash) return;
+    const uint8_t *hash = pieces[1].len && pieces[1].ok ? piece_bytes(codes->memory, &pieces[1]) : NULL;
+    if (is_same(codes, code, piece_bytes(codes->memory, &pieces[0]), hash))
+        code->checked = codes->walk;
+}
+
+static int check_some(Codes *codes, Code **rows, int count) {
     Piece pieces[2 * CHECK_MAX];
     int changed = 0;
-    for (int i = 0; i < count; i++) {
-        Code *code = rows[i];
-        pieces[2 * i] = (Piece){.addr = code->addr, .len = l->code_check};
-        bool need = !l->code_version && code->serial;
-        pieces[2 * i + 1] = (Piece){.addr = code->qualname + l->text_hash, .len = need ? 8 : 0};
-    }
+    for (int i = 0; i < count; i++) list_check(codes->layout, rows[i], &pieces[2 * i]);
     memory_gather(codes->memory, pieces, 2 * count);
     for (int i = 0; i < count; i++) {
         const Piece *head = &pieces[2 * i], *name = &pieces[2 * i + 1];

@@ -61,6 +61,12 @@ Code *codes_known(Codes *codes, uintptr_t addr);
  * remembered (or are new); those whose `serial` is 0 cannot be read. */
 int codes_check(Codes *codes, const uintptr_t *addrs, int count);
 
+/* Two pieces to copy, to see whether known code is still what it was; false: it is not known. */
+bool codes_list(Codes *codes, uintptr_t addr, Piece *pieces);
+
+/* Those two have been copied: code that is what it was need not be checked again in this walk. */
+void codes_take(Codes *codes, const Piece *pieces);
+
 /* The fingerprint of a code object that lives, read in place. Needs the GIL. */
 uint64_t codes_print(const Layout *layout, const void *code);
 

@@ -281,6 +281,7 @@ const char *layout_find(Layout *layout) {
     find_frames(layout);
     find_threads(layout);
     find_interpreters(layout);
+    handover_find(layout->handovers);
 #if PY_VERSION_HEX >= 0x030d0000
     const char *trouble = take_published(layout);
     if (trouble) return trouble;

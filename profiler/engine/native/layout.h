@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "handover.h"
+
 typedef struct {
     /* Where a bit field lies in a 32-bit word. */
     uint32_t mask;
@@ -81,6 +83,7 @@ typedef struct {
     uint32_t code_traceable;           /* int: a frame before that unit is not complete yet */
     uint32_t code_filename, code_qualname, code_linetable;
     uint32_t code_bytes; /* first instruction */
+    uint8_t handovers[HANDOVER_BYTES]; /* opcodes that wait for nothing but the GIL: handover.h */
 
     uint32_t ob_type, ob_size;
     uint32_t type_name;

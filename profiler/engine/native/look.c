@@ -74,6 +74,15 @@ static State ask_kernel(Sampler *s, Thread *thread) {
     return state;
 }
 
+/* Whether the thread stands at an instruction where it can wait for nothing but the GIL. That costs
+ * one read; asking the kernel costs ten times as much. */
+static bool stands_at_handover(Sampler *s, const Thread *thread) {
+    uint8_t opcode;
+    if (!thread->has_stack || !memory_read(&s->memory, thread->last_instr, &opcode, sizeof opcode))
+        return false;
+    return s->layout.handovers[opcode >> 3] >> (opcode & 7) & 1;
+}
+
 static State state_of(Sampler *s, Thread *thread, bool moved, int64_t used_ns, bool on_cpu) {
     if (thread->holds_gil) return thread->collecting ? STATE_GC : STATE_RUNNING;
     if (thread->shadowed) return STATE_IDLE;
@@ -81,7 +90,7 @@ static State state_of(Sampler *s, Thread *thread, bool moved, int64_t used_ns, b
     bool blocked = thread->last_state == STATE_IDLE || thread->last_state == STATE_GIL_WAIT;
     if (!used_ns && !moved && blocked) return (State)thread->last_state;
     if (on_cpu) return STATE_RUNNING; /* in C, without the GIL */
-    return ask_kernel(s, thread);
+    return stands_at_handover(s, thread) ? STATE_GIL_WAIT : ask_kernel(s, thread);
 }
 
 /* CPU time to book to a sample: what the thread used and no sample has yet, as much as fits the

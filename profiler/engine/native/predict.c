@@ -68,6 +68,9 @@ void predict_pieces(Walker *w, uintptr_t tstate, const Prediction *p) {
     w->trace = w->count;
     for (int i = 0; i < p->trace.count; i++)
         predict_piece(w, p->trace.read[i].addr, p->trace.read[i].len);
+    w->code = w->count;
+    for (int i = 0; i < p->codes; i++)
+        if (codes_list(w->codes, p->code[i], &w->pieces[w->count])) w->count += 2;
     w->end = predict_piece(w, tstate, l->ts_size);
 }
 

@@ -256,8 +256,18 @@ static void keep_good(Walk *walk, int good) {
     walk->omitted = 0;
 }
 
+static void remember_codes(const Walk *walk, Prediction *p) {
+    p->codes = 0;
+    for (int i = 0; i < walk->count && p->codes < KNOWN_CODES; i++) {
+        int k = 0;
+        while (k < p->codes && p->code[k] != walk->frames[i].code) k++;
+        if (k == p->codes) p->code[p->codes++] = walk->frames[i].code;
+    }
+}
+
 static void remember(const Walk *walk, Prediction *p) {
     p->last_count = 0;
+    remember_codes(walk, p);
     if (walk->omitted) return;
     if (walk->count > p->last_room) {
         WalkFrame *larger = realloc(p->last, (size_t)walk->count * 2 * sizeof *larger);
@@ -290,6 +300,7 @@ Verdict walk_thread(Walker *w, uintptr_t tstate, Prediction *p, bool running) {
         if (attempt == UNSPANNED && ++unspanned < UNSPANNED_MAX) continue;
         if (attempt == BROKEN && ++broken == BROKEN_MAX) break; /* each takes milliseconds */
         if (attempt > UNSPANNED) continue;
+        for (int n = w->code; n < w->end; n += 2) codes_take(w->codes, &w->pieces[n]);
         for (int n = 0; n < walk->count; n++) w->addrs[n] = walk->frames[n].code;
         codes_check(w->codes, w->addrs, walk->count);
         bool whole;

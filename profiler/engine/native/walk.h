@@ -21,8 +21,9 @@ enum {
     OUTSIDE_MAX = 900,  /* frames outside the data stack: generators, entry points of C */
     ATTEMPTS_MAX = 32,
     CFRAMES = 16,
+    KNOWN_CODES = 16,
     STACK_PIECES = 1600, /* of the data stack: a page each, see add_stack() */
-    WALK_PIECES = STACK_PIECES + OUTSIDE_MAX + TRACE_READS + CFRAMES + 8
+    WALK_PIECES = STACK_PIECES + OUTSIDE_MAX + TRACE_READS + CFRAMES + 2 * KNOWN_CODES + 8
 };
 
 /* Where one thread's stack lay at the last look: what to copy at the next. */
@@ -39,6 +40,8 @@ typedef struct {
     SpanTrace trace;
     WalkFrame *last; /* the stack that was seen, leaf first */
     int last_count, last_room;
+    uintptr_t code[KNOWN_CODES]; /* what that stack runs, each once: checked along with the copy */
+    int codes;
 } Prediction;
 
 typedef enum { WALK_WHOLE, WALK_TORN, WALK_EMPTY, WALK_GONE } Verdict;
@@ -53,7 +56,7 @@ typedef struct {
     Piece *pieces;
     int count;
     uint32_t bytes; /* of all pieces so far */
-    int begin, cframe, stack, outside, trace, end; /* where in `pieces` */
+    int begin, cframe, stack, outside, trace, code, end; /* where in `pieces` */
     WalkFrame *ring;
     int seen; /* frames met so far in the attempt under way */
     uintptr_t *addrs;
