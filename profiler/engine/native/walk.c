@@ -110,6 +110,19 @@ static uintptr_t climb(const Walker *w, Prediction *p, uintptr_t addr) {
     return addr;
 }
 
+/* Predict a frame that was not, for the next attempt, and read it as it is now to find those below. */
+static Attempt fetch(Walker *w, Prediction *p, uintptr_t addr, uint8_t *single) {
+    const Layout *l = w->layout;
+    if (predict_in_chunks(p, addr)) {
+        predict_top(w, p, addr + l->frame_size);
+        return AGAIN;
+    }
+    if (addr % sizeof(void *)) return AGAIN;
+    if (!predict_outside(w, p, addr)) return BROKEN;
+    uint32_t len = l->gen_state_back + l->frame_size;
+    return memory_read(w->memory, addr - l->gen_state_back, single, len) ? GOOD : AGAIN;
+}
+
 /* Follow the frames from the leaf down. AGAIN: something was not predicted, and now is. */
 static Attempt follow(Walker *w, Prediction *p, uintptr_t addr) {
     const Layout *l = w->layout;
@@ -126,14 +139,8 @@ static Attempt follow(Walker *w, Prediction *p, uintptr_t addr) {
         if (copy.at && !steps && !copy.late) return AGAIN;
         if (!copy.at) {
             missed = true;
-            if (predict_in_chunks(p, addr)) {
-                predict_top(w, p, addr + l->frame_size);
-                return AGAIN;
-            }
-            if (addr % sizeof(void *)) return AGAIN;
-            if (!predict_outside(w, p, addr)) return BROKEN;
-            uint32_t len = l->gen_state_back + l->frame_size;
-            if (!memory_read(w->memory, addr - l->gen_state_back, single, len)) return AGAIN;
+            Attempt fetched = fetch(w, p, addr, single);
+            if (fetched != GOOD) return fetched;
             copy = (Copy){single + l->gen_state_back, w->outside, true};
         }
         uintptr_t next = word_at(copy.at, l->frame_previous);
