@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flamespan.profiler.active import Span
     from flamespan.profiler.errors import FlamespanError, SampleFileError, UsageError
-    from flamespan.profiler.session import Profiler, is_recording, start, stop
+    from flamespan.profiler.session import Profiler, flush, is_recording, start, stop
     from flamespan.profiler.spans import (
         current_span,
         set_measurement,
         set_tag,
+        set_transaction_name,
         span,
         transaction,
     )
@@ -35,9 +36,11 @@ __all__ = [
     "Span",
     "UsageError",
     "current_span",
+    "flush",
     "is_recording",
     "set_measurement",
     "set_tag",
+    "set_transaction_name",
     "span",
     "start",
     "stop",
@@ -46,9 +49,19 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("FlamespanError", "SampleFileError", "UsageError"), "errors"),
-    **dict.fromkeys(("Profiler", "is_recording", "start", "stop"), "session"),
+    **dict.fromkeys(("Profiler", "flush", "is_recording", "start", "stop"), "session"),
     "Span": "active",
-    **dict.fromkeys(("current_span", "set_measurement", "set_tag", "span", "transaction"), "spans"),
+    **dict.fromkeys(
+        (
+            "current_span",
+            "set_measurement",
+            "set_tag",
+            "set_transaction_name",
+            "span",
+            "transaction",
+        ),
+        "spans",
+    ),
 }
 
 

@@ -102,6 +102,14 @@ class Recorder:
             with contextlib.suppress(OSError):
                 writer.abandon()
 
+    def flush(self) -> None:
+        """Write what there is now, unless it is being written already."""
+        if self._lock.acquire(timeout=1):
+            try:
+                self._flush()
+            finally:
+                self._lock.release()
+
     def _flush_due(self) -> float:
         """Flush now; the seconds until the next time."""
         began_ns = time.thread_time_ns()

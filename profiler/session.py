@@ -104,6 +104,17 @@ def stop() -> Path | None:
     return None if path is None else Path(path)
 
 
+def flush() -> None:
+    """Write what was recorded so far to the file now, rather than within a second.
+
+    For programs that know that they are about to be killed: whoever ends by a signal that nothing
+    handles runs nothing at its end. Without a recording nothing happens.
+    """
+    session = lifecycle.running()
+    if session is not None:
+        session.recorder.flush()
+
+
 def is_recording() -> bool:
     """Whether this process is being recorded."""
     return lifecycle.running() is not None

@@ -5,7 +5,14 @@ from __future__ import annotations
 from flamespan.profiler.active import ACTIVE, RECORDING, Span
 from flamespan.profiler.engine.spancore import span, transaction
 
-__all__ = ["current_span", "set_measurement", "set_tag", "span", "transaction"]
+__all__ = [
+    "current_span",
+    "set_measurement",
+    "set_tag",
+    "set_transaction_name",
+    "span",
+    "transaction",
+]
 
 
 def current_span() -> Span | None:
@@ -29,3 +36,10 @@ def set_measurement(name: str, value: float, unit: str = "") -> None:
     active = current_span()
     if active is not None:
         active.transaction.set_measurement(name, value, unit)
+
+
+def set_transaction_name(name: str) -> None:
+    """Name the active transaction, as its route once that is known; without one nothing happens."""
+    active = current_span()
+    if active is not None:
+        active.transaction.describe(name=name)

@@ -1,0 +1,1 @@
+"""Doors into frameworks: each module loads its framework, and only when it is imported itself."""
