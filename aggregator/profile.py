@@ -16,6 +16,7 @@ from flamespan.aggregator import (
     calltree,
     gaps,
     gil,
+    glimpse,
     quality,
     select,
     spantables,
@@ -313,6 +314,10 @@ class Profile(View):
         A function is written as ``name (file:first line)``, its name alone where it has no file.
         """
         return tables.folded(self)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show of a profile: how much it holds, and its first functions."""
+        return glimpse.as_html(self)
 
     def info(self) -> dict[str, object]:
         """What the recording is and how good it is; see ``quality.info``."""
