@@ -19,6 +19,7 @@ COMMANDS = {
     "info": ("flamespan.aggregator.cli", "what a recording is and how good it is"),
     "view": ("flamespan.viewer.cli", "look at a profile in the browser"),
     "plot": ("flamespan.viewer.cli", "draw a profile into a picture"),
+    "hook": ("flamespan.profiler.hookfile", "have programs begin to record by themselves"),
 }
 
 

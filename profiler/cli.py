@@ -6,11 +6,13 @@ import argparse
 import atexit
 import os
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
-from flamespan.profiler import launch, session
+from flamespan.profiler import autostart, launch, session, settings
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.spanlog import MAX_OPEN, MAX_SPANS
 
@@ -22,24 +24,35 @@ Look at the result with: flamespan report profiles/
 
 def run_parser(parser: argparse.ArgumentParser) -> None:
     """The options of ``flamespan run``."""
-    parser.usage = "%(prog)s [options] (SCRIPT | -m MODULE | -c CODE) [arguments]"
+    parser.usage = "%(prog)s [options] (SCRIPT | COMMAND | -m MODULE | -c CODE) [arguments]"
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("-o", "--output", metavar="DIRECTORY", default="profiles", help="default: profiles")
-    add("--rate", metavar="HZ", type=float, default=100, help="samples a second; default: 100")
+    add("-o", "--output", dest="folder", metavar="DIRECTORY", help="default: profiles")
+    add("--rate", metavar="HZ", type=float, help="samples a second; default: 100")
     add("--service", help="what the program is called in reports; default: the script's name")
     add("--release", help="its version, for comparisons")
     add("--environment", help="where it runs (production, …)")
-    add("--engine", default="auto", help="auto, native, python; default: auto")
+    add("--engine", help="auto, native, python; default: auto")
     add(
         "--budget",
         metavar="SHARE",
         type=float,
         help="share of a core that sampling may cost, as 0.01; 0: no limit",
     )
-    add("--c-calls", action="store_true", help="show C functions by name (Python 3.12 or later)")
+    add(
+        "--c-calls",
+        action="store_true",
+        default=None,
+        help="show C functions by name (Python 3.12 or later)",
+    )
     _transaction_options(parser)
+    _file_options(parser)
+    add(
+        "--subprocesses",
+        action="store_true",
+        help="record Python programs that it starts, too (those of multiprocessing always are)",
+    )
     add("-q", "--quiet", action="store_true", help="do not say where the recording is")
     add("-m", dest="module", nargs=argparse.REMAINDER, metavar="MODULE", help="run a module")
     add("-c", dest="code", nargs=argparse.REMAINDER, metavar="CODE", help="run this text")
@@ -48,16 +61,11 @@ def run_parser(parser: argparse.ArgumentParser) -> None:
 
 def _transaction_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "--mode",
-        default="continuous",
-        help="continuous, or transactions: sleep while none is open; default: continuous",
-    )
+    add("--mode", help="continuous, or transactions: sleep while none is open; default: continuous")
     add(
         "--transaction-sample-rate",
         metavar="SHARE",
         type=float,
-        default=1.0,
         help="share of the transactions to record, 0 to 1; default: 1",
     )
     for name, default, what in (
@@ -65,29 +73,45 @@ def _transaction_options(parser: argparse.ArgumentParser) -> None:
         ("--max-open-spans", MAX_OPEN, "spans open at once"),
     ):
         told = f"{what}; more are counted and dropped; default: {default}"
-        add(name, metavar="N", type=int, default=default, help=told)
+        add(name, metavar="N", type=int, help=told)
+
+
+def _file_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--max-file-bytes", metavar="N", type=int, help="size at which a new file is begun")
+    add("--max-file-age-s", metavar="S", type=float, help="age at which a new file is begun")
+    add(
+        "--max-folder-bytes",
+        metavar="N",
+        type=int,
+        help="what the folder's files may hold: the oldest closed ones are removed; default: any",
+    )
+
+
+def _options(args: argparse.Namespace, service: str | None) -> dict[str, Any]:
+    """The arguments of ``start``: the command line's, else the environment's, pyproject.toml's."""
+    found = {"directory": "profiles", **settings.given(os.environ)}
+    for name, (keyword, _) in settings.SETTINGS.items():
+        value = getattr(args, name, None)
+        if value is not None:
+            found[keyword] = value
+    found["directory"] = os.path.abspath(found["directory"])
+    found["service"] = found.get("service") or service
+    return found
 
 
 def run(args: argparse.Namespace) -> int:
     """Record a program. Its exit code is ours; without a program there is nothing to do."""
     execute, service = _prepare(args)
-    last = _LastWords(args.output, args.quiet)
+    options = _options(args, service)
+    last = _LastWords(args.folder or options["directory"], args.quiet)
     # Before the recording's own handler, so that it runs after it: the file is closed by then.
     atexit.register(last.say)
-    last.profiler = session.start(
-        args.output,
-        args.rate,
-        service=args.service or service,
-        release=args.release,
-        environment=args.environment,
-        engine=args.engine,
-        budget=args.budget,
-        c_calls=args.c_calls,
-        mode=args.mode,
-        transaction_sample_rate=args.transaction_sample_rate,
-        max_spans_per_s=args.max_spans_per_s,
-        max_open_spans=args.max_open_spans,
-    )
+    last.profiler = session.start(**options)
+    if args.subprocesses:
+        os.environ[autostart.SUBPROCESSES] = "1"
+    told = {**options, "service": last.profiler.service}
+    autostart.tell_children(os.environ, told)
     try:
         execute()
     except SystemExit:
@@ -116,7 +140,25 @@ def _prepare(args: argparse.Namespace) -> tuple[Callable[[], None], str | None]:
     given = args.script[1:] if args.script[:1] == ["--"] else args.script
     if not given:
         raise UsageError("nothing to run: give a script, -m MODULE or -c CODE")
-    return launch.prepare_script(given[0], given[1:]), None
+    return launch.prepare_script(_found(given[0]), given[1:]), None
+
+
+def _found(script: str) -> str:
+    """The script, or the command of that name (``gunicorn``) if it is written in Python."""
+    if os.path.exists(script) or os.path.dirname(script):
+        return script
+    # This environment's own first: it may not be activated, and others' would not run here.
+    beside = os.path.dirname(sys.executable)
+    path = shutil.which(script, path=beside) or shutil.which(script)
+    if path is None:
+        return script  # said as python does
+    with open(path, "rb") as file:
+        # pip's launchers begin with the interpreter's path, or with /bin/sh where that is long.
+        if b"python" not in file.read(400):
+            raise UsageError(
+                f"{path} is not written in Python; to record a running one there is py-spy"
+            )
+    return path
 
 
 def _report(error: BaseException) -> None:

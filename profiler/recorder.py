@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from dataclasses import dataclass, replace
 
-from flamespan.profiler import environment, systhreads
+from flamespan.profiler import environment, folder, systhreads
 from flamespan.profiler.engine import Engine, Helper
 from flamespan.profiler.model import End, Header, Stats
 from flamespan.profiler.samplefile import SUFFIX, SampleWriter
@@ -17,15 +18,22 @@ FLUSH_S = 1.0
 STATS_S = 10.0
 FIRST_RETRY_S = 1.0
 MAX_RETRY_S = 60.0
+TRIM_S = 10.0
+"""Between two looks at how much the folder holds."""
+
 _DROPS = ("dropped_samples", "dropped_spans", "torn", "failed_flushes")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When a sample file is closed and the next one begun; ``max_age_s`` 0: never by age."""
+    """When a sample file is closed and the next one begun; ``max_age_s`` 0: never by age.
+
+    ``max_folder_bytes``: what the folder's sample files may hold together; 0: any amount.
+    """
 
     max_bytes: int = 64 << 20
     max_age_s: float = 0.0
+    max_folder_bytes: int = 0
 
 
 class Recorder:
@@ -58,6 +66,7 @@ class Recorder:
         # Held while a flush is under way: by the recorder's thread, or by who stops it.
         self._lock = systhreads.allocate_lock()
         self._helper: Helper | None = None
+        self._trim_at_s = 0.0
         self._due_s = 0.0  # of the next flush: kept over a pause, however often forks make one
 
     def open(self) -> None:
@@ -150,6 +159,7 @@ class Recorder:
         if early is not None:
             early.add(spans)
             spans = early
+        self._trim_if_due()
         writer.flush(
             batch.definitions,
             batch.samples,
@@ -162,6 +172,12 @@ class Recorder:
         if restart:
             self._close("rotate")
             self.open()
+
+    def _trim_if_due(self) -> None:
+        limit = self._limits.max_folder_bytes
+        if limit and time.monotonic() >= self._trim_at_s:
+            self._trim_at_s = time.monotonic() + TRIM_S
+            folder.trim(os.path.dirname(self._stem), limit)
 
     def _is_full(self, writer: SampleWriter) -> bool:
         limits = self._limits

@@ -26,6 +26,7 @@ from flamespan.profiler.blocks import (
     unpack_samples,
     unpack_spans,
 )
+from flamespan.profiler.closed import lock
 from flamespan.profiler.errors import SampleFileError
 from flamespan.profiler.model import (
     Block,
@@ -79,6 +80,7 @@ class SampleWriter:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._fd = os.open(fresh, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
+            lock(self._fd)
             self._write(head)
             if fresh != self.path:
                 os.rename(fresh, self.path)

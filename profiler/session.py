@@ -39,6 +39,7 @@ def start(
     max_depth: tuple[int, int] = MAX_DEPTH,
     max_file_bytes: int = Limits.max_bytes,
     max_file_age_s: float = Limits.max_age_s,
+    max_folder_bytes: int = Limits.max_folder_bytes,
     mode: str = "continuous",
     transaction_sample_rate: float | Choice = 1.0,
     max_spans_per_s: int = MAX_SPANS,
@@ -63,6 +64,8 @@ def start(
         max_depth: frames kept of deep stacks, next to the leaf and next to the root.
         max_file_bytes: size at which a new file is begun.
         max_file_age_s: age in seconds at which a new file is begun; 0: none.
+        max_folder_bytes: what the sample files of the folder may hold together, whoever wrote them;
+            the oldest that nobody is writing are removed. 0: any amount.
         mode: "continuous", or "transactions": the sampler sleeps while no transaction is open.
         transaction_sample_rate: share of the transactions to record, 0 to 1; or a function
             ``(name, op, tags) -> bool | float`` that is asked when one begins. One that is not
@@ -89,6 +92,7 @@ def start(
         max_depth=max_depth,
         max_file_bytes=max_file_bytes,
         max_file_age_s=max_file_age_s,
+        max_folder_bytes=max_folder_bytes,
         mode=mode,
         transaction_sample_rate=transaction_sample_rate,
         max_spans_per_s=max_spans_per_s,
@@ -140,6 +144,7 @@ class Profiler:
         max_depth: tuple[int, int] = MAX_DEPTH,
         max_file_bytes: int = Limits.max_bytes,
         max_file_age_s: float = Limits.max_age_s,
+        max_folder_bytes: int = Limits.max_folder_bytes,
         mode: str = "continuous",
         transaction_sample_rate: float | Choice = 1.0,
         max_spans_per_s: int = MAX_SPANS,
@@ -155,7 +160,7 @@ class Profiler:
             default_budget(rate_hz) if budget is None else budget,
             c_calls,
             max_depth,
-            Limits(max_file_bytes, max_file_age_s),
+            Limits(max_file_bytes, max_file_age_s, max_folder_bytes),
             mode,
             transaction_sample_rate,
             max_spans_per_s,
@@ -163,6 +168,12 @@ class Profiler:
         )
         _check(self._options)
         self._session: Session | None = None
+
+    @property
+    def service(self) -> str:
+        """What the program is called in reports ("" before the recording has begun)."""
+        session = self._session
+        return session.header.service if session is not None else ""
 
     @property
     def path(self) -> Path | None:
@@ -216,6 +227,9 @@ def _check(options: Options) -> None:
     if not isinstance(budget, (int, float)) or not 0 <= budget <= MAX_BUDGET:
         raise UsageError(f"budget={budget!r}: give a share of one core, as 0.01, or 0 for no limit")
     _check_spans(options)
+    limit = options.limits.max_folder_bytes
+    if not isinstance(limit, int) or limit < 0:
+        raise UsageError(f"max_folder_bytes={limit!r}: give a number of bytes, 0 for any amount")
     depth = options.max_depth
     if (
         not isinstance(depth, tuple)

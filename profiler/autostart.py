@@ -1,0 +1,63 @@
+"""Recording from a process's start, without a word in the program: what the start hook calls."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flamespan.profiler import lifecycle, session, settings
+
+PID = "FLAMESPAN_PID"
+"""The process that was told to record; those that it starts are its children."""
+
+SUBPROCESSES = "FLAMESPAN_SUBPROCESSES"
+"""Set to 1, programs that a recorded one starts (``subprocess``, ``os.exec``) are recorded, too."""
+
+_MULTIPROCESSING = ("multiprocessing.spawn", "multiprocessing.forkserver")
+_NEVER = ("multiprocessing.resource_tracker", "multiprocessing.semaphore_tracker")
+
+
+def begin() -> None:
+    """Record this process, if it is one to record. UsageError where the options cannot be."""
+    if lifecycle.running() is None and is_wanted(os.environ, sys.orig_argv, os.getpid()):
+        os.environ.setdefault(PID, str(os.getpid()))
+        session.start(**settings.given(os.environ))
+
+
+def is_wanted(environ: Mapping[str, str], words: Sequence[str], pid: int) -> bool:
+    """Whether the process with this command line is to be recorded.
+
+    The first one is; so are processes of ``multiprocessing`` that it starts, and all others that
+    run Python if FLAMESPAN_SUBPROCESSES says so. flamespan's own commands never are.
+    """
+    if _is_ours(words) or any(name in word for word in words for name in _NEVER):
+        return False
+    first = environ.get(PID, "")
+    if first in ("", str(pid)):
+        return True
+    if any(name in word for word in words for name in _MULTIPROCESSING):
+        return True
+    return environ.get(SUBPROCESSES, "") not in ("", "0")
+
+
+def _is_ours(words: Sequence[str]) -> bool:
+    script = next((word for word in words[1:] if not word.startswith("-")), "")
+    after_m = words[words.index("-m") + 1 : words.index("-m") + 2] if "-m" in words else []
+    return os.path.basename(script) == "flamespan" or after_m == ["flamespan.profiler"]
+
+
+def hook_folder() -> str:
+    """The folder that PYTHONPATH must begin with, for processes to begin recording themselves."""
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "hook")
+
+
+def tell_children(environ: dict[str, str] | os._Environ[str], arguments: dict[str, Any]) -> None:
+    """Have this process's children record, with the same options."""
+    environ.update(settings.told(arguments))
+    environ[PID] = str(os.getpid())
+    before = environ.get("PYTHONPATH")
+    paths = [hook_folder(), *([before] if before else [])]
+    if not before or before.split(os.pathsep)[0] != hook_folder():
+        environ["PYTHONPATH"] = os.pathsep.join(paths)
