@@ -30,7 +30,7 @@ _Piece = tuple[bytes, int, int, int]
 """A column in a payload: the payload, where it begins, its rows and its width in bytes."""
 
 
-class _Planes:
+class Planes:
     """A column of several blocks: all low bytes, all second bytes, ….
 
     Blocks whose numbers are narrower than others' have zeros in the higher planes.
@@ -43,6 +43,7 @@ class _Planes:
         self.rows = 0
 
     def add(self, piece: _Piece) -> None:
+        """Take in the column of one block."""
         payload, at, count, width = piece
         parts = self.parts
         while len(parts) < width:
@@ -82,7 +83,7 @@ class SampleBlocks:
         self.tick_ns: list[int] = []
         self.start_ticks: list[int] = []
         self.passes: list[int] = []
-        self._planes = {column: _Planes() for column in _ALL}
+        self._planes = {column: Planes() for column in _ALL}
 
     def add(self, payload: bytes) -> None:
         """Take in one block. Raises ValueError where its columns do not fit together."""

@@ -115,8 +115,8 @@ def _ordered(
     seen = samples > 0
     seen[0] = True
     rank = np.empty(len(tables.function_name), np.int64)
-    labels = [tables.label(f) for f in range(len(rank))]
-    rank[np.argsort(np.array(labels), kind="stable")] = np.arange(len(rank))
+    labels = tables.labels()
+    rank[sorted(range(len(rank)), key=labels.__getitem__)] = np.arange(len(rank))
     levels = [nodes[seen[nodes]] for nodes in tree.levels]
     levels = [nodes for nodes in levels if len(nodes)]
     size = subtree_sizes(levels, tree.parent)

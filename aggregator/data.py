@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree
+from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree, stable_order
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import End, Header, Loss, State, Stats
 
@@ -69,7 +69,13 @@ class Rows:
     @property
     def suspended(self) -> Bools:
         """Rows of tasks that did not run: not what their loop's thread did, and they overlap."""
-        return np.isin(self.state, np.array([State.AWAITING, State.LOOP_WAIT], np.uint8))
+        return self.in_states(State.AWAITING, State.LOOP_WAIT)
+
+    def in_states(self, *states: int) -> Bools:
+        """Rows in one of these states."""
+        wanted = np.zeros(256, bool)
+        wanted[list(states)] = True
+        return wanted[self.state]
 
     @property
     def samples(self) -> Ints:
@@ -94,13 +100,15 @@ class Rows:
             )
         return self
 
+    def by_thread(self) -> Ints:
+        """The places of the rows by thread, then time."""
+        if (self.time_ns[1:] < self.time_ns[:-1]).any():  # several processes
+            return np.lexsort((self.time_ns, self.thread))
+        return stable_order(self.thread)
+
     def pick(self, mask: Bools) -> Rows:
         """The rows where ``mask`` holds."""
-        if mask.all():
-            return self
-        columns: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        picked: dict[str, Any] = {n: c if c is None else c[mask] for n, c in columns.items()}
-        return Rows(**picked)
+        return self if mask.all() else self.take(np.flatnonzero(mask))
 
     def on(self, stack: Ids) -> Rows:
         """The same rows with other stacks."""
@@ -109,7 +117,7 @@ class Rows:
     def take(self, index: Ints) -> Rows:
         """The rows at these places, as often as they are named."""
         columns: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        taken: dict[str, Any] = {n: c if c is None else c[index] for n, c in columns.items()}
+        taken: dict[str, Any] = {n: c if c is None else c.take(index) for n, c in columns.items()}
         return Rows(**taken)
 
     def since(self, start_ns: Ints | int) -> Rows:
@@ -122,19 +130,31 @@ class Rows:
         CPU time is cut to what fits into the remaining wall time: it cannot be told where in
         the interval it was used.
         """
-        begin = np.maximum(self.time_ns - self.wall_ns, start_ns)
-        end = self.time_ns if end_ns is None else np.minimum(self.time_ns, end_ns)
-        wall = np.minimum(np.maximum(end - begin, 0), self.wall_ns)
+        begin = self.time_ns - self.wall_ns
+        astride = begin < start_ns
+        if end_ns is not None:
+            astride |= self.time_ns > end_ns
         if self.summed is not None:  # only the first samples of a span may begin before it
-            wall = np.where(self.summed > 1, self.wall_ns, wall)
-        cut = wall < self.wall_ns
-        if not cut.any():
+            astride &= self.summed <= 1
+        at = np.flatnonzero(astride)
+        at = at[self.wall_ns[at] > 0]
+        if not len(at):
             return self
-        cpu = np.where(cut, np.minimum(self.cpu_ns, wall), self.cpu_ns)
-        rest = (self.stack, self.span, self.thread, self.state, self.flags)
-        wait = np.where(cut, np.maximum(wall - cpu, 0), self.wait_ns)
-        sums = (None, None) if self.summed is None else (self.summed, wait)
-        return Rows(np.where(cut, end, self.time_ns), wall, cpu, *rest, *sums)
+        start = start_ns[at] if isinstance(start_ns, np.ndarray) else start_ns
+        end = self.time_ns[at] if end_ns is None else np.minimum(self.time_ns[at], end_ns)
+        wall = np.minimum(np.maximum(end - np.maximum(begin[at], start), 0), self.wall_ns[at])
+        cpu = np.minimum(self.cpu_ns[at], wall)
+        cut: dict[str, Any] = {"time_ns": end, "wall_ns": wall, "cpu_ns": cpu}
+        if self.waited is not None:
+            cut["waited"] = np.maximum(wall - cpu, 0)
+        changed: dict[str, Any] = {n: _with(getattr(self, n), at, cut[n]) for n in cut}
+        return replace(self, **changed)
+
+
+def _with(column: Ints, at: Ints, values: Ints) -> Ints:
+    changed = column.copy()
+    changed[at] = values
+    return changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +292,10 @@ class Tables:
         line = self.function_line[function]
         place = f"{file}:{line}" if line else file
         return f"{name} ({place})" if file else name
+
+    def labels(self) -> list[str]:
+        """The label of every function."""
+        return [self.label(function) for function in range(len(self.function_name))]
 
 
 def encodable(text: str) -> str:

@@ -23,8 +23,9 @@ from flamespan.aggregator.blocks import (
 )
 from flamespan.aggregator.content import Columns, Content, empty_columns
 from flamespan.aggregator.data import Bytes
+from flamespan.aggregator.definitions import DefinitionBlocks, UnusualError
 from flamespan.aggregator.stacktree import Ints
-from flamespan.profiler.model import MAX_THREADS, Flag
+from flamespan.profiler.model import MAX_THREADS, Definitions, Flag, Recording
 from flamespan.profiler.samplefile import SampleReader
 
 _RUN = 1 << 20
@@ -36,8 +37,10 @@ def read_content(reader: SampleReader, *, keep_samples: bool = True) -> Content:
 
     Without ``keep_samples`` samples are summed as they are read (see ``summing``).
     """
-    reading = _Reading(keep_samples=keep_samples)
-    whole = reader.read(reading.take)
+    try:
+        reading, whole = _read(reader, keep_samples, DefinitionBlocks())
+    except _UnusualFileError:
+        reading, whole = _read(reader, keep_samples, None)
     content = Content(
         path=reader.path,
         header=whole.header,
@@ -61,6 +64,32 @@ def read_content(reader: SampleReader, *, keep_samples: bool = True) -> Content:
     _set_times(content)
     _replace_lost(content)
     return content
+
+
+class _UnusualFileError(Exception):
+    """Definitions that ``DefinitionBlocks`` does not read."""
+
+
+def _read(
+    reader: SampleReader, keep_samples: bool, defining: DefinitionBlocks | None
+) -> tuple[_Reading, Recording]:
+    """All blocks of the file; its frames and stacks by ``defining``, where that is given."""
+    reading = _Reading(keep_samples=keep_samples)
+    if defining is None:
+        return reading, reader.read(reading.take)
+
+    def define(payload: bytes, strings: dict[int, str]) -> Definitions:
+        try:
+            return defining.take(payload, strings)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise _UnusualFileError from error  # else the reader would count the block as lost
+
+    whole = reader.read(reading.take, define)
+    try:
+        defining.add_to(whole.tables)
+    except UnusualError as error:
+        raise _UnusualFileError from error
+    return reading, whole
 
 
 class _Reading:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from flamespan.aggregator.data import Spans
+from flamespan.aggregator.stacktree import stable_order
 
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
@@ -96,15 +97,15 @@ class _Filler:
         self._tables = profile.tables
         self._shown = view.shown
         rows = profile.rows.single()
-        self._order = np.argsort(rows.span, kind="stable")
-        self._span = rows.span[self._order]
+        self._order = stable_order(rows.span + 1)
+        ends = np.cumsum(np.bincount(rows.span + 1, minlength=len(profile.tables.spans) + 1))
+        self._ends = ends.tolist()
         self._rows = rows
 
     def of(self, row: int, start: int, end: int) -> tuple[str, str, str, int, int, int]:
         """function, module, file, line, its nanoseconds and the samples in the stretch."""
-        first, last = np.searchsorted(self._span, [row, row + 1])
         rows = self._rows
-        picked = self._order[first:last]
+        picked = self._order[self._ends[row] : self._ends[row + 1]]
         # One row may stand for a long wait, that began before the gap and ends after it.
         until = np.minimum(rows.time_ns[picked], end)
         inside = until - np.maximum(rows.time_ns[picked] - rows.wall_ns[picked], start)

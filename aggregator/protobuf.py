@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
+from flamespan.aggregator.stacktree import Ints
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _SMALL = [bytes([n]) for n in range(128)]
 _MASK = (1 << 64) - 1
+_TAGS = [bytes([field << 3 | BYTES]) for field in range(16)]
 
 
 def varint(number: int) -> bytes:
@@ -39,7 +44,8 @@ def fixed64(field: int, number: int) -> bytes:
 
 def block(field: int, content: bytes) -> bytes:
     """A field that holds a message, a string or packed numbers."""
-    return varint(field << 3 | BYTES) + varint(len(content)) + content
+    head = _TAGS[field] if field < 16 else varint(field << 3 | BYTES)
+    return head + varint(len(content)) + content
 
 
 def text(field: int, content: str) -> bytes:
@@ -52,9 +58,20 @@ def packed(field: int, numbers: Iterable[int]) -> bytes:
     return block(field, b"".join([varint(number) for number in numbers]))
 
 
-def packed_fixed64(field: int, numbers: Iterable[int]) -> bytes:
-    """A repeated field of eight-byte integers, packed."""
-    return block(field, b"".join([number.to_bytes(8, "little") for number in numbers]))
+def varints(numbers: Ints) -> tuple[bytes, list[int]]:
+    """Numbers (none below 0) as ``varint`` writes them, where each begins, and the end."""
+    width = np.ones(len(numbers), np.int64)
+    rest = numbers >> 7
+    while rest.any():
+        width += rest > 0
+        rest >>= 7
+    starts = np.r_[0, np.cumsum(width)]
+    out = np.empty(int(starts[-1]), np.uint8)
+    for place in range(int(width.max(initial=0))):
+        more = np.flatnonzero(width > place)
+        low = (numbers[more] >> (7 * place) & 127).astype(np.uint8)
+        out[starts[more] + place] = low | ((width[more] > place + 1) << 7).astype(np.uint8)
+    return out.tobytes(), starts.tolist()
 
 
 class WireError(ValueError):

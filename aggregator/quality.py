@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flamespan.aggregator.data import Process
+from flamespan.aggregator.stacktree import Ids
 from flamespan.profiler.model import Flag
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ def info(profile: Profile) -> dict[str, Any]:
     return {
         "samples": int(rows.samples.sum()),
         "summed": rows.summed is not None,
-        "threads": len(np.unique(rows.thread)),
+        "threads": _distinct(rows.thread),
         "transactions": int((in_view & tables.spans.is_transaction).sum()),
         "spans": int((in_view & ~tables.spans.is_transaction).sum()),
-        "functions": len(np.unique(tables.frame_function[tables.tree.key])),
-        "stacks": len(np.unique(rows.stack)),
+        "functions": _distinct(tables.frame_function[tables.tree.key]),
+        "stacks": _distinct(rows.stack),
         "clock": profile.weight_clock,
         "duration_ns": profile.duration_ns,
         "total_ns": profile.total_ns,
@@ -40,6 +41,10 @@ def info(profile: Profile) -> dict[str, Any]:
         "truncated": int(rows.samples[rows.flags & Flag.TRUNCATED > 0].sum()),
         "processes": [process_info(process) for process in profile.processes],
     }
+
+
+def _distinct(ids: Ids) -> int:
+    return int(np.count_nonzero(np.bincount(ids)))
 
 
 def process_info(process: Process) -> dict[str, Any]:

@@ -174,24 +174,23 @@ def _sweep(spans: Spans, family: Ids, exclusive: Ints) -> None:
 def _sampled(profile: Profile, key: Ids) -> dict[str, Ints]:
     """Clock sums of samples per ``key[span row]``, each sample cut to its transaction's start."""
     every, rows = profile.tables.spans, profile.rows
-    inside = rows.span >= 0
     starts = np.r_[every.start_ns[every.transaction], np.iinfo(np.int64).min]
     cut = rows.since(starts[rows.span])
     # Samples outside of spans (row -1) are summed behind the others and left out.
     groups = np.r_[key, len(every)].astype(np.int64)[rows.span]
-    waiting = rows.suspended | (rows.state == State.IDLE)
-    chosen = np.isin(rows.state, np.unique(profile.selected.state))
+    waiting = rows.in_states(State.IDLE, State.AWAITING, State.LOOP_WAIT)
+    chosen = profile.in_states
 
-    def total(values: Ints, mask: Bools) -> Ints:
+    def total(values: Ints, mask: Bools | None) -> Ints:
         summed = np.zeros(len(every) + 1, np.int64)
-        np.add.at(summed, groups, values * mask)
+        np.add.at(summed, groups, values if mask is None else values * mask)
         return summed[:-1]
 
     return {
         "wall_ns": total(cut.wall_ns, chosen),
         "cpu_ns": total(cut.cpu_ns, chosen),
         "waiting_ns": total(cut.wall_ns, waiting),
-        "samples": total(rows.samples, inside),
+        "samples": total(rows.samples, None),
     }
 
 
@@ -208,17 +207,27 @@ def _where(profile: Profile, rows: Ids) -> dict[str, list[object]]:
 def _by(table: pd.DataFrame, keys: list[str], sums: list[str]) -> pd.DataFrame:
     """Group instances by ``keys``: count, errors, durations with percentiles, sums."""
     grouped = table.groupby(keys, sort=True)
-    durations = grouped["duration_ns"]
-    # "inverted_cdf" gives a duration that occurred, not a mean of two.
+    count, total = grouped.size(), grouped["duration_ns"].sum()
+    duration = table["duration_ns"].to_numpy(np.int64)
+    ordered = duration[np.lexsort((duration, grouped.ngroup()))]
+    many = count.to_numpy(np.int64)
+    first = np.cumsum(many) - many
+
+    def quantile(q: float) -> Ints:
+        """A duration that occurred, not a mean of two."""
+        at: Ints = ordered[first + np.maximum(np.ceil(many * q - 1), 0).astype(np.int64)]
+        return at
+
+    failed = (~table["status"].isin(["ok", "open"])).astype(np.int64)
     result = pd.DataFrame(
         {
-            "count": grouped.size(),
-            "errors": grouped["status"].agg(lambda s: int((~s.isin(["ok", "open"])).sum())),
-            "total_ns": durations.sum(),
-            "mean_ns": durations.sum() // grouped.size(),
-            "p50_ns": durations.agg(lambda d: int(np.quantile(d, 0.50, method="inverted_cdf"))),
-            "p95_ns": durations.agg(lambda d: int(np.quantile(d, 0.95, method="inverted_cdf"))),
-            "max_ns": durations.max(),
+            "count": count,
+            "errors": failed.groupby(grouped.ngroup()).sum().to_numpy(np.int64),
+            "total_ns": total,
+            "mean_ns": total // count,
+            "p50_ns": quantile(0.50),
+            "p95_ns": quantile(0.95),
+            "max_ns": grouped["duration_ns"].max(),
             **{name: grouped[name].sum() for name in sums},
         }
     ).reset_index()

@@ -66,36 +66,57 @@ class StackTree:
         Inclusive sums over these nodes count every stack once per group, however often the
         group stands on it.
         """
-        place, size = (values[1:] for values in self._spans)  # node 0 has no key of its own
-        groups = group[self.key[1:]].astype(np.int64)
-        order = np.lexsort((place, groups))
-        stride = len(self) + 1
-        ends = groups * stride + place + size
+        place, size = self._spans
+        by_place = np.empty(len(self), np.int32)
+        by_place[place] = np.arange(len(self), dtype=np.int32)
+        by_place = by_place[1:]  # node 0 has no key of its own
+        groups = group[self.key[by_place]]
+        order = stable_order(groups)
+        nodes, stride = by_place[order], len(self) + 1
+        begins = groups[order].astype(np.int64) * stride + place[nodes]
         # Within a group, in depth-first order: nested in an earlier node iff that one ends later.
-        reach = np.maximum.accumulate(ends[order])
+        reach = np.maximum.accumulate(begins + size[nodes])
         first = np.ones(len(self), bool)
         first[0] = False
-        first[order[1:] + 1] = reach[:-1] <= (groups * stride + place)[order[1:]]
+        first[nodes[1:]] = reach[:-1] <= begins[1:]
         return first
 
     def with_callers(self, nodes: Ids) -> Bools:
         """Which nodes are among ``nodes`` or above one of them; node 0 always is."""
         wanted = np.zeros(len(self), bool)
         wanted[0] = True
-        nodes = np.unique(nodes)
-        while len(nodes):
-            nodes = nodes[~wanted[nodes]]
-            wanted[nodes] = True
-            nodes = np.unique(self.parent[nodes])
+        wanted[nodes] = True
+        for level in self.levels[:0:-1]:
+            wanted[self.parent[level[wanted[level]]]] = True
         return wanted
+
+    def shared_depth(self, one: Ids, other: Ids) -> Ids:
+        """How many frames from the root the stacks ``one[i]`` and ``other[i]`` have in common."""
+        one, other = one.astype(np.int64), other.astype(np.int64)
+        depth, parent = self.depth, self.parent.astype(np.int64)
+        astray = np.flatnonzero(one != other)
+        while len(astray):
+            a, b = one[astray], other[astray]
+            up_a, up_b = depth[a] >= depth[b], depth[b] >= depth[a]
+            one[astray] = a = np.where(up_a, parent[a], a)
+            other[astray] = b = np.where(up_b, parent[b], b)
+            astray = astray[a != b]
+        shared: Ids = depth[one]
+        return shared
 
     def path(self, node: int) -> list[int]:
         """Keys of one stack, root first."""
+        parent, key = self._lists
         keys = []
         while node:
-            keys.append(int(self.key[node]))
-            node = int(self.parent[node])
+            keys.append(key[node])
+            node = parent[node]
         return keys[::-1]
+
+    @cached_property
+    def _lists(self) -> tuple[list[int], list[int]]:
+        """Parents and keys as Python's numbers, for walking up one stack after another."""
+        return self.parent.tolist(), self.key.tolist()
 
 
 def depths(up: Ids) -> Ids:
@@ -109,9 +130,23 @@ def depths(up: Ids) -> Ids:
     return depth
 
 
+def stable_order(numbers: Ints) -> Ints:
+    """The places of ``numbers`` (none below 0) in ascending order, equal ones as they stand."""
+    bits, high = len(numbers).bit_length(), int(numbers.max(initial=0))
+    if high < 1 << 16:  # such numbers are sorted without comparing them
+        return np.argsort(numbers.astype(np.uint16), kind="stable")
+    if high.bit_length() + bits > 63:
+        return np.argsort(numbers, kind="stable")
+    # Sorted with their places in the low bits: numbers sort several times as fast as places.
+    order = numbers.astype(np.int64) << bits | np.arange(len(numbers))
+    order.sort()
+    order &= (1 << bits) - 1
+    return order
+
+
 def by_level(depth: Ids) -> list[Ids]:
     """Node ids grouped by depth, ascending."""
-    order = np.argsort(depth, kind="stable").astype(np.int32)
+    order = stable_order(depth).astype(np.int32)
     ends = np.cumsum(np.bincount(depth))
     return np.split(order, ends[:-1])
 
@@ -126,15 +161,19 @@ def subtree_sizes(levels: list[Ids], parent: Ids) -> Ints:
 
 def depth_first(levels: list[Ids], parent: Ids, size: Ints, *siblings: Ints) -> Ints:
     """Each node's place in depth-first order; ``siblings`` are sort keys as for lexsort."""
+    nodes = np.concatenate([np.zeros(0, np.int32), *levels[1:]])
+    children = np.bincount(parent[nodes], minlength=len(parent))
+    after_parent = np.ones(len(parent), np.int64)
+    # Most nodes have no siblings, so there is little to sort.
+    several = nodes[children[parent[nodes]] > 1]
+    several = several[np.lexsort([*(key[several] for key in siblings), parent[several]])]
+    above = parent[several]
+    before = np.cumsum(size[several]) - size[several]
+    first = np.flatnonzero(np.r_[True, above[1:] != above[:-1]][: len(above)])
+    after_parent[several] += before - np.repeat(before[first], np.diff(np.r_[first, len(several)]))
     place = np.zeros(len(parent), np.int64)
     for level in levels[1:]:
-        keys = [*(key[level] for key in siblings), parent[level]]
-        nodes = level[np.lexsort(keys)]
-        above = parent[nodes]
-        before = np.cumsum(size[nodes]) - size[nodes]
-        first = np.flatnonzero(np.r_[True, above[1:] != above[:-1]])
-        family = np.repeat(before[first], np.diff(np.r_[first, len(nodes)]))
-        place[nodes] = place[above] + 1 + before - family
+        place[level] = place[parent[level]] + after_parent[level]
     return place
 
 

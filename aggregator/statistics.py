@@ -60,13 +60,17 @@ def t_quantile(probability: float, df: float) -> float:
         return _NORMAL.inv_cdf(probability)
     if probability < 0.5:
         return -t_quantile(1 - probability, df)
-    wanted, low, high = 2 * (1 - probability), 0.0, 1.0
-    while t_two_sided(high, df) > wanted:
-        high *= 2
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_two_sided(middle, df) > wanted else (low, middle)
-    return (low + high) / 2
+    # Newton's method from the normal quantile, which lies below: the tail is convex, so that
+    # every step goes up and none goes too far.
+    wanted, t = 2 * (1 - probability), _NORMAL.inv_cdf(probability)
+    front = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - math.log(df * math.pi) / 2
+    for _ in range(200):
+        density = math.exp(front - (df + 1) / 2 * math.log1p(t * t / df))
+        step = (t_two_sided(t, df) - wanted) / (2 * density)
+        t += step
+        if step <= 1e-14 * t:
+            break
+    return t
 
 
 def t_two_sided(t: float, df: float) -> float:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from flamespan.aggregator.data import Origin, Tables
-from flamespan.aggregator.stacktree import Ids, Ints, rebuild
+from flamespan.aggregator.stacktree import Bools, Ids, Ints, rebuild
 from flamespan.aggregator.statistics import Floats
-from flamespan.aggregator.units import alone, intervals, on_path
+from flamespan.aggregator.units import Membership, alone, intervals, on_path
 from flamespan.aggregator.wallany import wall_any
 
 if TYPE_CHECKING:
@@ -35,21 +36,17 @@ def functions(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
     of transactions are in view: both need every sample's time.
     """
     t = profile.tables
-    group = Group(t.frame_function, len(t.function_name))
+    group = Group(profile, t.frame_function, len(t.function_name))
     beyond = t.function_beyond_self_ns if profile.weight_clock == "wall" else None
-    return _table(profile, group, lambda seen: _code(t, seen, t.function_line[seen]), quick, beyond)
+    return _table(group, lambda seen: _code(t, seen, t.function_line[seen]), quick, beyond)
 
 
 def lines(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
     """One row per line seen; columns as ``functions``, ``line`` being the line that ran."""
     t = profile.tables
-    group = Group(np.arange(len(t.frame_line), dtype=np.int32), len(t.frame_line))
-    return _table(
-        profile,
-        group,
-        lambda seen: _code(t, t.frame_function[seen], t.frame_line[seen]),
-        quick,
-    )
+    each = np.arange(len(t.frame_line), dtype=np.int32)
+    group = Group(profile, each, len(each))
+    return _table(group, lambda seen: _code(t, t.frame_function[seen], t.frame_line[seen]), quick)
 
 
 def _code(t: Tables, functions: Ids, lines: Ids) -> dict[str, object]:
@@ -92,33 +89,47 @@ def _by_name(profile: Profile, column: str, named: list[str], quick: bool) -> pd
     t = profile.tables
     keys = list(zip(named, t.function_origin.tolist(), strict=True))
     distinct = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-    group = Group(
-        np.array([distinct[key] for key in keys], np.int32)[t.frame_function], len(distinct)
-    )
+    of_function = np.array([distinct[key] for key in keys], np.int32)
+    group = Group(profile, of_function[t.frame_function], len(distinct))
     names = list(distinct)
 
     def described(seen: Ids) -> dict[str, object]:
         origins = [Origin(names[i][1]).label for i in seen]
         return {column: [names[i][0] for i in seen], "origin": origins}
 
-    return _table(profile, group, described, quick)
+    return _table(group, described, quick)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """Which row of a table each frame belongs to, and how many rows there can be."""
 
+    profile: Profile
     of_frame: Ids
     size: int
 
+    @cached_property
+    def outermost(self) -> Bools:
+        """Which counted nodes are the first of their group on the way from the root."""
+        return self.profile.counted.tree.outermost(self.of_frame)
 
-def _self_and_total(profile: Profile, group: Group) -> tuple[Ints, Ints, Ints]:
+    @cached_property
+    def held(self) -> Membership:
+        """The groups on each of the profile's distinct stacks."""
+        counted = self.profile.counted
+        of_node = self.of_frame[counted.tree.key]
+        place = counted.place[self.profile.units.stacks]
+        return on_path(counted.tree, place, of_node, self.outermost, self.size)
+
+
+def _self_and_total(group: Group) -> tuple[Ints, Ints, Ints]:
     """Self ns, total ns and samples of each group of frames, from distinct stacks."""
+    profile = group.profile
     own = np.zeros(group.size, np.int64)
     leaf = group.of_frame[profile.shown.tree.key]
     np.add.at(own, leaf, _without_root(profile.shown_weights()[0]))
     counted = profile.counted
-    outermost = counted.tree.outermost(group.of_frame)
+    outermost = np.flatnonzero(group.outermost)
     whose = group.of_frame[counted.tree.key[outermost]]
     sums = []
     for values in profile.stack_weights:
@@ -137,13 +148,12 @@ def _without_root(weights: Ints) -> Ints:
 
 
 def _table(
-    profile: Profile,
     group: Group,
     described: Callable[[Ids], Mapping[str, object]],
     quick: bool,
     beyond_self_ns: Ints | None = None,
 ) -> pd.DataFrame:
-    weights = _self_and_total(profile, group)
+    profile, weights = group.profile, _self_and_total(group)
     if beyond_self_ns is not None:
         own, total, samples = weights
         weights = own, total + np.where(samples > 0, beyond_self_ns, 0), samples
@@ -160,9 +170,8 @@ def _table(
     if not quick:
         columns["wall_any_ns"] = np.full(len(seen), np.nan)
         if profile.selected.summed is None:
-            every = wall_any(profile, group.of_frame, group.size, weights[1])
-            columns["wall_any_ns"] = every[seen]
-        columns |= _intervals(profile, group, (weights[0] / whole, weights[1] / whole), seen)
+            columns["wall_any_ns"] = wall_any(profile, group.held, weights[1])[seen]
+        columns |= _intervals(group, (weights[0] / whole, weights[1] / whole), seen)
     table = pd.DataFrame(columns)
     names = [name for name in ("function", "module", "file", "line") if name in columns]
     order = ["self_ns", "total_ns", *names]
@@ -170,24 +179,12 @@ def _table(
     return table.sort_values(order, ascending=rising, kind="stable", ignore_index=True)
 
 
-def _intervals(
-    profile: Profile, group: Group, shares: tuple[Floats, Floats], seen: Ids
-) -> dict[str, Floats]:
+def _intervals(group: Group, shares: tuple[Floats, Floats], seen: Ids) -> dict[str, Floats]:
     """The 95 % intervals of self and total shares."""
-    units = profile.units
-    shown, counted = profile.shown, profile.counted
+    units, shown = group.profile.units, group.profile.shown
     leaves = shown.place[units.stacks]
     of_leaf = np.where(leaves > 0, group.of_frame[shown.tree.key[leaves]], -1)
-    memberships = (
-        alone(of_leaf, group.size),
-        on_path(
-            counted.tree,
-            counted.place[units.stacks],
-            group.of_frame[counted.tree.key],
-            counted.tree.outermost(group.of_frame),
-            group.size,
-        ),
-    )
+    memberships = (alone(of_leaf, group.size), group.held)
     found: dict[str, Floats] = {}
     for name, membership, share in zip(("self", "total"), memberships, shares, strict=True):
         low, high = intervals(units, membership, share)

@@ -78,10 +78,11 @@ def timelines(profile: Profile, *, lines: bool = False) -> Timelines:
     stacks[stacks == NOTHING] = bare
     suspended = rows.suspended
     suspended_ns = int(weights[suspended].sum())
-    seen = np.flatnonzero((weights > 0) & ~suspended)
-    if not len(seen):
+    seen = (weights > 0) & ~suspended
+    if not seen.any():
         return Timelines(tree, bare, [], 0, suspended_ns)
-    order = seen[np.lexsort((rows.time_ns[seen], rows.thread[seen]))]
+    order = rows.by_thread()
+    order = order[seen[order]]
     starts = rows.time_ns - weights
     origin = int(starts[seen].min())
     end = int(rows.time_ns[seen].max()) - origin

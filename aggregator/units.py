@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from flamespan.aggregator import statistics
-from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree
+from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree, stable_order
 from flamespan.aggregator.statistics import Floats
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 BLOCK_NS = 10_000_000_000
 """Neighbouring samples of a thread resemble each other; ten seconds apart they hardly do."""
 
-_CHUNK = 1_000_000
+_CHUNK = 1 << 18
+"""What is expanded at a time; it should fit into the processor's cache."""
+
 _DENSE = 16
 """Cells of a dense table that one row may cost before hashing is cheaper."""
 
@@ -73,12 +75,35 @@ class Membership:
 def units_of(view: View) -> Units:
     """The sampling units of a view's selected samples, by its clock."""
     unit, key = row_units(view)
-    stack, stacks = pd.factorize(view.selected.stack)
+    rows = view.selected
+    stack, stacks = numbered(rows.stack)
     size = max(len(stacks), 1)
-    summed = pd.Series(view.weights_ns).groupby(unit.astype(np.int64) * size + stack).sum()
-    keys = summed.index.to_numpy(np.int64)
-    weight = summed.to_numpy(np.int64)
+    keys, weight = summed_by(unit.astype(np.int64) * size + stack, view.weights_ns)
     return Units(keys // size, keys % size, weight, len(key), stacks, key, timeless(view))
+
+
+def numbered(values: Ints) -> tuple[Ids, Ints]:
+    """Each value's number among the distinct ones, and these, ascending."""
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if low < 0 or high > _DENSE * len(values) + _CHUNK:
+        number, distinct = pd.factorize(values, sort=True)
+        return number.astype(np.int32), np.asarray(distinct)
+    seen = np.zeros(high + 1, bool)
+    seen[values] = True
+    distinct = np.flatnonzero(seen)
+    place = np.zeros(high + 1, np.int32)
+    place[distinct] = np.arange(len(distinct), dtype=np.int32)
+    return place[values], distinct
+
+
+def summed_by(key: Ints, values: Ints) -> tuple[Ints, Ints]:
+    """The distinct keys (none below 0), ascending, and the sum of the values of each."""
+    if not len(key):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    order = stable_order(key)
+    ordered = key[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    return ordered[first], np.add.reduceat(values[order], first)
 
 
 def timeless(view: View) -> bool:
@@ -90,18 +115,26 @@ def timeless(view: View) -> bool:
 def row_units(view: View) -> tuple[Ids, Ids]:
     """The unit (0, 1, …) of each selected row, and what each unit is (``Units.key``)."""
     rows, spans = view.selected, view.tables.spans
+    root = np.r_[spans.transaction, -1].astype(np.int64)  # of no span: -1, the last one
+    key = root[rows.span]
+    outside = np.flatnonzero(key < 0)
+    if len(outside):
+        key[outside] = len(spans)
+        if not timeless(view):  # of one unit nothing can be told
+            key[outside] += _blocks(view, outside)
+    return numbered(key)
+
+
+def _blocks(view: View, at: Ints) -> Ints:
+    """A number for each of the rows: equal where process and ten seconds are."""
+    rows = view.selected
     process = np.array([thread.process for thread in view.tables.threads], np.int64)
     first = np.array([process.first_ns for process in view.tables.processes], np.int64)
-    whose = process[rows.thread] if len(rows) else np.zeros(0, np.int64)
-    block = (rows.time_ns - 1 - first[whose]) // BLOCK_NS if len(rows) else whose
-    block = block - block.min(initial=0)
-    key = len(spans) + whose * (int(block.max(initial=0)) + 1) + block
-    inside = rows.span >= 0
-    if timeless(view):  # one unit, of which nothing can be told
-        key[~inside] = len(spans)
-    key[inside] = spans.transaction[rows.span[inside]]
-    codes, distinct = pd.factorize(key)
-    return codes.astype(np.int32), np.asarray(distinct)
+    whose = process[rows.thread[at]]
+    block = (rows.time_ns[at] - 1 - first[whose]) // BLOCK_NS
+    block -= block.min()
+    blocks: Ints = whose * (int(block.max()) + 1) + block
+    return blocks
 
 
 def on_path(tree: StackTree, place: Ids, group: Ids, first: Bools, size: int) -> Membership:
@@ -110,21 +143,22 @@ def on_path(tree: StackTree, place: Ids, group: Ids, first: Bools, size: int) ->
     ``group`` is per node; only nodes where ``first`` holds count (``StackTree.outermost``).
     """
     used, index = np.unique(place, return_inverse=True)
-    stacks, groups = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
-    at, stack = used, np.arange(len(used))
+    count = np.zeros(len(tree), np.int64)  # how many are on the way to each node
+    for level in tree.levels[1:]:
+        count[level] = count[tree.parent[level]] + first[level]
+    ends = np.cumsum(count[used])
+    begins = ends - count[used]
+    held = np.empty(int(ends[-1]) if len(ends) else 0, np.int32)
+    at, begin = used, begins
     while len(at):
-        on = first[at]
-        stacks.append(stack[on])
-        groups.append(group[at[on]].astype(np.int32))
-        going = tree.parent[at] > 0
-        at, stack = tree.parent[at[going]], stack[going]
-    whose, held = np.concatenate(stacks), np.concatenate(groups)
-    order = np.argsort(whose, kind="stable")
-    ends = np.cumsum(np.bincount(whose, minlength=len(used)))
-    starts = np.r_[0, ends[:-1]].astype(np.int64) if len(used) else np.zeros(0, np.int64)
-    lengths = np.diff(np.r_[starts, ends[-1:]])[index]
-    expanded = _ranges(starts[index], lengths)
-    return Membership(np.r_[0, np.cumsum(lengths)].astype(np.int64), held[order][expanded], size)
+        on = np.flatnonzero(first[at])
+        held[begin[on] + count[at[on]] - 1] = group[at[on]]
+        at = tree.parent[at]
+        going = at > 0
+        at, begin = at[going], begin[going]
+    lengths = count[used][index]
+    expanded = ranges(begins[index], lengths)
+    return Membership(np.r_[0, np.cumsum(lengths)].astype(np.int64), held[expanded], size)
 
 
 def alone(group: Ids, size: int) -> Membership:
@@ -141,23 +175,38 @@ def intervals(units: Units, membership: Membership, share: Floats) -> tuple[Floa
     if units.told < statistics.FEWEST_UNITS:
         return statistics.interval(share, share, units.told)
     squares, products = np.zeros(membership.size), np.zeros(membership.size)
-    for at, to, value in unit_sums(units, membership):
-        squares += np.bincount(to, value * value, membership.size)
-        products += np.bincount(to, value * units.totals[at], membership.size)
+    for low, cells, key, weight in _expanded(units, membership):
+        if cells <= _DENSE * len(key):
+            held = np.bincount(key, weight, cells).reshape(-1, membership.size)
+            squares += np.einsum("ij,ij->j", held, held)
+            products += units.totals[low : low + len(held)] @ held
+        else:
+            at, to, value = _sparse(low, key, weight, membership.size)
+            squares += np.bincount(to, value * value, membership.size)
+            products += np.bincount(to, value * units.totals[at], membership.size)
     error = statistics.ratio_error(squares, products, units.totals, share)
     return statistics.interval(share, error, units.told)
 
 
 def unit_sums(units: Units, membership: Membership) -> Iterator[tuple[Ids, Ids, Floats]]:
     """Units, groups and weights, in parts: every (unit, group) with weight once."""
-    for unit, group, weight in _expanded(units, membership):
-        yield from _summed(unit, group, weight, membership.size)
+    for low, cells, key, weight in _expanded(units, membership):
+        if cells <= _DENSE * len(key):
+            dense = np.bincount(key, weight, cells).astype(np.float64)
+            found = np.flatnonzero(dense)
+            yield found // membership.size + low, found % membership.size, dense[found]
+        else:
+            yield _sparse(low, key, weight, membership.size)
 
 
-def _expanded(units: Units, membership: Membership) -> Iterator[tuple[Ids, Ids, Ints]]:
-    """(unit, group, weight) of every pair and every group of its stack, whole units at a time."""
+def _expanded(units: Units, membership: Membership) -> Iterator[tuple[int, int, Ints, Floats]]:
+    """The weight of every pair once for every group of its stack, whole units at a time.
+
+    Each part is (its first unit, units times groups, ``(unit - first unit) * groups + group``,
+    weight).
+    """
     lengths = np.diff(membership.first)[units.stack]
-    ends = np.cumsum(lengths)
+    ends, size = np.cumsum(lengths), membership.size
     edges = np.r_[np.searchsorted(units.unit, np.arange(units.count)), len(units.unit)]
     begin = 0
     while begin < units.count:
@@ -166,34 +215,22 @@ def _expanded(units: Units, membership: Membership) -> Iterator[tuple[Ids, Ids, 
         sizes = np.r_[0, ends][edges[begin + 1 :]] - before
         until = begin + max(int(np.searchsorted(sizes, _CHUNK, "right")), 1)
         part = slice(int(edges[begin]), int(edges[until]))
-        held = _ranges(membership.first[units.stack[part]], lengths[part])
-        yield (
-            np.repeat(units.unit[part], lengths[part]),
-            membership.group[held],
-            np.repeat(units.weight_ns[part], lengths[part]),
-        )
+        key = membership.group[ranges(membership.first[units.stack[part]], lengths[part])]
+        row = (units.unit[part] - begin).astype(np.int64) * size
+        weight = np.repeat(units.weight_ns[part].astype(np.float64), lengths[part])
+        yield begin, (until - begin) * size, np.repeat(row, lengths[part]) + key, weight
         begin = until
 
 
-def _summed(unit: Ids, group: Ids, weight: Ints, size: int) -> Iterator[tuple[Ids, Ids, Floats]]:
+def _sparse(low: int, key: Ints, weight: Floats, size: int) -> tuple[Ids, Ids, Floats]:
     """Sums per (unit, group): units, groups and weights without repeats."""
-    if not len(unit):
-        return
-    low = int(unit[0])
-    cells = (int(unit[-1]) - low + 1) * size
-    key = (unit - low).astype(np.int64) * size + group
-    if cells <= _DENSE * len(key):
-        dense = np.bincount(key, weight, cells).astype(np.float64)
-        found = np.flatnonzero(dense)
-        yield found // size + low, found % size, dense[found]
-        return
     summed = pd.Series(weight).groupby(key, sort=False).sum()
     summed = summed[summed != 0]
     found = summed.index.to_numpy(np.int64)
-    yield found // size + low, found % size, summed.to_numpy(np.float64)
+    return found // size + low, found % size, np.asarray(summed, np.float64)
 
 
-def _ranges(starts: Ints, lengths: Ints) -> Ints:
+def ranges(starts: Ints, lengths: Ints) -> Ints:
     """``starts[0], starts[0]+1, …`` for each start, as many as its length."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0

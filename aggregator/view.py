@@ -69,7 +69,7 @@ class View:
             # Only the wall clock needs the choice: a thread that waits uses no CPU and holds no
             # GIL, and for the waiting clock waiting is the point.
             states = AT_WORK if self.weight_clock == "wall" else ALL_STATES
-        return np.isin(self.rows.state, np.array(sorted(states), np.uint8))
+        return self.rows.in_states(*states)
 
     @cached_property
     def weights_ns(self) -> Ints:

@@ -95,14 +95,15 @@ def unpack(payload: bytes | memoryview) -> dict[int, Column]:
 def _columns(payload: memoryview) -> Iterator[tuple[int, Column]]:
     at = rows = 0
     while at < len(payload):
-        column, values, at = _unpack_one(payload, at)
+        column, values, at = unpack_one(payload, at)
         rows += len(values)
         if rows > MAX_ROWS_OF_BLOCK:
             raise ColumnError("more rows than a block may have")
         yield column, values
 
 
-def _unpack_one(payload: memoryview, at: int) -> tuple[int, Column, int]:
+def unpack_one(payload: memoryview, at: int) -> tuple[int, Column, int]:
+    """The column that begins at ``at``: its id, its values, and where it ends."""
     if at + _HEAD.size > len(payload):
         raise ColumnError(f"a column's head is cut short at byte {at}")
     column, coding, count = _HEAD.unpack_from(payload, at)
@@ -160,7 +161,7 @@ def _unzigzag(values: array[int]) -> array[int]:
 
 
 def _unpack_strings(payload: memoryview, at: int, column: int, count: int) -> tuple[list[str], int]:
-    _, lengths, at = _unpack_one(payload, at)
+    _, lengths, at = unpack_one(payload, at)
     if isinstance(lengths, list) or len(lengths) != count or at + sum(lengths) > len(payload):
         raise ColumnError(f"column {column}: the strings' lengths do not fit the block")
     values = []

@@ -161,6 +161,10 @@ def _crc(head: bytes | memoryview, payload: bytes | memoryview) -> int:
     return zlib.crc32(payload, zlib.crc32(head[_CHECKED]))
 
 
+Define = Callable[[bytes, dict[int, str]], Definitions]
+"""Decodes the payload of a DEFS block, given the strings that are known."""
+
+
 @dataclass(slots=True)
 class _RawBlock:
     offset: int
@@ -188,11 +192,14 @@ class SampleReader:
         self._check_head()
         self._strings: dict[int, str] = {}
         self._take: Callable[[bytes], None] | None = None
+        self._define: Define | None = None
         self.header = self._first_header()
 
-    def blocks(self, take: Callable[[bytes], None] | None = None) -> Iterator[Block]:
-        """Every readable block after the first header, decoded; for ``take`` see ``read``."""
-        self._take = take
+    def blocks(
+        self, take: Callable[[bytes], None] | None = None, define: Define | None = None
+    ) -> Iterator[Block]:
+        """Every readable block after the first header, decoded; for the arguments see ``read``."""
+        self._take, self._define = take, define
         self.loss = Loss()
         self._strings = {}
         raw_blocks = self._raw_blocks()
@@ -207,17 +214,20 @@ class SampleReader:
             expected = raw.sequence + 1 & 0xFFFFFFFF
             yield from self._decode(raw)
 
-    def read(self, take: Callable[[bytes], None] | None = None) -> Recording:
+    def read(
+        self, take: Callable[[bytes], None] | None = None, define: Define | None = None
+    ) -> Recording:
         """The whole file in memory.
 
         With ``take`` samples are not decoded: it gets the payload of each SAMPLES block instead,
         after the definitions that come before it. A ValueError that it raises counts the block as
-        lost.
+        lost. ``define`` decodes the payload of a DEFS block instead of ``unpack_definitions``; it
+        gets the strings that are known, too.
         """
         whole = Recording(header=self.header)
-        for block in self.blocks(take):
+        for block in self.blocks(take, define):
             if isinstance(block, Definitions):
-                self._define(whole.tables, block)
+                self._add(whole.tables, block)
             elif isinstance(block, Samples):
                 whole.samples.append(block)
             elif isinstance(block, SpanEvents):
@@ -231,7 +241,7 @@ class SampleReader:
         whole.loss = self.loss
         return whole
 
-    def _define(self, tables: Tables, block: Definitions) -> None:
+    def _add(self, tables: Tables, block: Definitions) -> None:
         """Take in definitions; those that no loss explains are counted as lost themselves."""
         try:
             tables.add(block)
@@ -310,6 +320,8 @@ class SampleReader:
         try:
             if raw.kind in (META, STATS, END):
                 yield _unpack_json(raw)
+            elif raw.kind == DEFS and self._define is not None:
+                yield self._define(raw.payload, self._strings)
             elif raw.kind == DEFS:
                 yield unpack_definitions(columns.unpack(raw.payload), self._strings)
             elif raw.kind == SAMPLES and self._take is not None:

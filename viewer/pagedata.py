@@ -79,7 +79,8 @@ class PageData:
 
     def encode(self) -> str:
         """The container as text that is safe anywhere in HTML."""
-        return base64.b64encode(gzip.compress(self.pack(), 6, mtime=0)).decode("ascii")
+        # Level 6 takes four times as long and saves one per cent.
+        return base64.b64encode(gzip.compress(self.pack(), 4, mtime=0)).decode("ascii")
 
 
 def _pack_column(name: str, values: npt.ArrayLike) -> tuple[dict[str, Any], bytes]:
@@ -160,7 +161,7 @@ def _samples(
     tables: Tables, rows: Rows, origin: int
 ) -> tuple[dict[str, npt.ArrayLike], dict[str, npt.ArrayLike]]:
     """Sample columns by thread and time, and the stacks that they use, renumbered."""
-    order = np.lexsort((rows.time_ns, rows.thread))
+    order = rows.by_thread()
     thread = rows.thread[order]
     first = np.searchsorted(thread, np.arange(len(tables.threads) + 1))
     wall, time = rows.wall_ns[order], rows.time_ns[order] - origin
@@ -170,14 +171,7 @@ def _samples(
     gap_row = np.flatnonzero(gap)
 
     parent, frame = tables.tree.parent, tables.tree.key
-    used = np.zeros(len(parent), bool)
-    used[rows.stack] = True
-    level = np.unique(rows.stack)
-    while len(level):
-        level = np.unique(parent[level])
-        level = level[~used[level]]
-        used[level] = True
-    used[0] = True
+    used = tables.tree.with_callers(rows.stack)
     number = np.cumsum(used) - 1
     columns = {
         "thread_first_row": first,

@@ -56,9 +56,7 @@ def write(profile: Profile, file: TextIO) -> None:
     file.write(",\n".join(json.dumps(event, ensure_ascii=False) for event in events))
     shift = lines.start_ns - origin_ns
     for line in lines.threads:
-        for event in _boxes(profile, lines, line, shift):
-            file.write(",\n")
-            file.write(event)
+        file.writelines(_boxes(profile, lines, line, shift))
     file.write("\n]}\n")
 
 
@@ -97,43 +95,42 @@ def _spans(profile: Profile, origin_ns: int) -> Iterator[dict[str, object]]:
 def _boxes(
     profile: Profile, lines: Timelines, line: ThreadTimeline, shift_ns: int
 ) -> Iterator[str]:
-    """The thread's events as JSON, in time order."""
+    """The thread's events as JSON in time order, each after a comma; those of a moment together."""
     ids = json.dumps(_ids(profile, line.thread))[1:-1]
     described: dict[int, str] = {}
-    paths: dict[int, list[int]] = {NOTHING: []}
-    open_nodes: list[int] = []
+    paths: dict[int, list[str]] = {NOTHING: []}
     ends = np.cumsum(line.weights_ns) + shift_ns
     times = [*(ends - line.weights_ns).tolist(), int(ends[-1]) if len(ends) else 0]
-    for stack, time_ns in zip([*line.stacks.tolist(), NOTHING], times, strict=True):
-        path = paths.get(stack)
-        if path is None:
-            path = paths[stack] = _nodes(lines, stack)
-        same = 0
-        while same < min(len(path), len(open_nodes)) and open_nodes[same] == path[same]:
-            same += 1
+    stacks = np.r_[NOTHING, line.stacks, NOTHING]
+    shared = lines.tree.shared_depth(stacks[:-1], stacks[1:]).tolist()
+    open_boxes = 0
+    for stack, same, time_ns in zip(stacks[1:].tolist(), shared, times, strict=True):
+        if stack not in paths:
+            paths[stack] = _path(profile, lines, stack, described)
+        path = paths[stack]
         at = f'{ids}, "ts": {time_ns // 1000}.{time_ns % 1000:03}'
-        for _ in open_nodes[same:]:
-            yield f'{{"ph": "E", {at}}}'
-        for node in path[same:]:
-            if node not in described:
-                described[node] = _described(profile, lines, node)
-            yield f'{{"ph": "B", {at}, {described[node]}}}'
-        open_nodes = path
+        text = f',\n{{"ph": "E", {at}}}' * (open_boxes - same)
+        if len(path) > same:
+            begin = f',\n{{"ph": "B", {at}, '
+            text += begin + begin.join(path[same:])
+        yield text
+        open_boxes = len(path)
 
 
-def _nodes(lines: Timelines, stack: int) -> list[int]:
-    found = []
-    while stack:
-        found.append(stack)
-        stack = int(lines.tree.parent[stack])
-    return found[::-1]
+def _path(profile: Profile, lines: Timelines, stack: int, described: dict[int, str]) -> list[str]:
+    """What is said of the boxes of a stack, root first; functions are described once."""
+    functions = lines.path(stack)
+    for function in functions:
+        if function not in described:
+            described[function] = f"{_described(profile, function)}}}"
+    return [described[function] for function in functions]
 
 
-def _described(profile: Profile, lines: Timelines, node: int) -> str:
-    """Name, origin and place of a box, as JSON without its braces."""
-    if node == lines.bare:
+def _described(profile: Profile, function: int) -> str:
+    """Name, origin and place of a function's box (-1: no stack), as JSON without its braces."""
+    if function < 0:
         return json.dumps({"name": NO_STACK, "cat": "runtime"})[1:-1]
-    tables, function = profile.tables, int(lines.tree.key[node])
+    tables = profile.tables
     event = {
         "name": tables.function_name[function] or "?",
         "cat": Origin(tables.function_origin[function]).label,

@@ -118,7 +118,7 @@ class _Thread:
             "nativeSymbols": _table(libIndex=[], address=[], name=[], functionSize=[]),
         }
         content["stringArray"] = list(self._strings)
-        json.dump(content, file, ensure_ascii=False, separators=(",", ":"))
+        file.write(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
 
     def _facts(self, first_ns: int) -> dict[str, Any]:
         row = self.profile.tables.threads[self.thread]

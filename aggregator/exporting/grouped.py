@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flamespan.aggregator.stacktree import Ids, Ints
+from flamespan.aggregator.stacktree import Ids, Ints, stable_order
 
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
@@ -44,7 +44,7 @@ def groups(profile: Profile) -> Groups:
     transaction = name_of[root[rows.span]]
     threads = len(profile.tables.threads)
     key = ((transaction + 1) * threads + rows.thread) * len(tree) + stack
-    order = np.argsort(key, kind="stable")
+    order = stable_order(key)
     first = np.flatnonzero(np.diff(key[order], prepend=-1))
     distinct = key[order][first]
     above, node = np.divmod(distinct, len(tree))

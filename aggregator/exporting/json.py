@@ -36,7 +36,8 @@ def write(profile: Profile, file: TextIO) -> None:
         "transactions": records(profile.transactions()),
         "tree": _tree(profile.tree(), functions),
     }
-    json.dump(answer, file, default=plain, ensure_ascii=False, separators=(",", ":"))
+    # In one piece: dumps() runs in C, dump() does not.
+    file.write(json.dumps(answer, default=plain, ensure_ascii=False, separators=(",", ":")))
     file.write("\n")
 
 
@@ -44,14 +45,13 @@ def _tree(tree: CallTree, functions: pd.DataFrame) -> dict[str, Any]:
     identity = zip(functions["function"], functions["file"], functions["line"], strict=True)
     position = {key: place for place, key in enumerate(identity)}
     t = tree.tables
-    keys = [
-        (t.function_name[f], t.function_file[f], int(t.function_line[f])) for f in tree.function
-    ]
+    keys = zip(t.function_name, t.function_file, t.function_line.tolist(), strict=True)
+    place = np.array([position.get(key, -1) for key in keys], np.int64)
     return {
         "direction": tree.direction,
         "parent": tree.parent,
         "depth": tree.depth,
-        "function": [-1, *(position[key] for key in keys[1:])],
+        "function": [-1, *place[tree.function[1:]].tolist()],
         "self_ns": tree.self_ns,
         "total_ns": tree.total_ns,
         "samples": tree.samples,

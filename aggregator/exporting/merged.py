@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from flamespan.aggregator.exporting import speedscope
-from flamespan.aggregator.stacktree import rebuild
+from flamespan.aggregator.stacktree import rebuild, stable_order
 from flamespan.aggregator.timeline import NOTHING, ThreadTimeline, Timelines, bare_node, thread_name
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def merged(profile: Profile) -> Timelines:
     stacks = place[profile.shown.place[rows.stack]].astype(np.int64)
     stacks[stacks == NOTHING] = bare
     key = rows.thread * len(tree) + stacks
-    order = np.argsort(key, kind="stable")
+    order = stable_order(key)
     first = np.flatnonzero(np.diff(key[order], prepend=-1))
     sums = np.add.reduceat(weights[order], first) if len(first) else weights[:0]
     found = key[order][first]

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from flamespan.aggregator import exporting
-from flamespan.aggregator.protobuf import block, fixed64, integer, packed, packed_fixed64, text
+from flamespan.aggregator.protobuf import block, fixed64, integer, packed, text, varint, varints
+from flamespan.aggregator.stacktree import stable_order
 from flamespan.aggregator.timeline import NO_STACK, thread_name
 
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
-    from flamespan.aggregator.stacktree import Ids, Ints
+    from flamespan.aggregator.stacktree import Ints
 
 
 def write(profile: Profile, file: IO[bytes]) -> None:
@@ -40,8 +42,8 @@ class _Dictionary:
         self.profile = profile
         self._strings = {"": 0}
         self._functions: dict[int, int] = {}
-        self._locations: dict[int, int] = {}
-        self._stacks: dict[int, int] = {}
+        self._locations: dict[int, bytes] = {}
+        self._stacks: dict[int, bytes] = {}
         self._links = {b"": 0}
         self._attributes: dict[bytes, int] = {b"": 0}
         self._parts: list[bytes] = [block(field, b"") for field in (1, 2, 3, 4, 6, 7)]
@@ -49,17 +51,19 @@ class _Dictionary:
     def string(self, content: str) -> int:
         return self._strings.setdefault(content, len(self._strings))
 
-    def stack(self, node: int) -> int:
+    def stack(self, node: int) -> bytes:
+        """The field of a sample that names its stack."""
         if node not in self._stacks:
-            self._stacks[node] = len(self._stacks) + 1
+            self._stacks[node] = integer(1, len(self._stacks) + 1)
             frames = self.profile.shown.tree.path(node)[::-1] if node else [-1]
-            places = [self._location(frame) for frame in frames]
-            self._parts.append(block(7, packed(1, places)))
+            known = self._locations
+            places = [known.get(frame) or self._location(frame) for frame in frames]
+            self._parts.append(block(7, block(1, b"".join(places))))
         return self._stacks[node]
 
-    def _location(self, frame: int) -> int:
+    def _location(self, frame: int) -> bytes:
         if frame not in self._locations:
-            self._locations[frame] = len(self._locations) + 1
+            self._locations[frame] = varint(len(self._locations) + 1)
             tables = self.profile.tables
             function = int(tables.frame_function[frame]) if frame >= 0 else -1
             line = int(tables.frame_line[frame]) if frame >= 0 else 0
@@ -150,29 +154,38 @@ def _samples(profile: Profile, weights: Ints, mine: Ints, tables: _Dictionary) -
     """One message per stack, thread and span, with a value and a time per observation."""
     rows = profile.selected
     mine = mine[weights[mine] > 0]
+    time = rows.time_ns[mine]
+    if (time[1:] < time[:-1]).any():
+        mine = mine[np.argsort(time, kind="stable")]
     stack = profile.shown.place[rows.stack[mine]]
-    order = np.lexsort((rows.time_ns[mine], stack, rows.span[mine], rows.thread[mine]))
-    mine, stack = mine[order], stack[order]
-    changes = np.diff(stack) != 0
-    for column in (rows.span, rows.thread):
-        changes |= np.diff(column[mine]) != 0
-    for part, nodes in _parts(mine, stack, np.flatnonzero(changes) + 1):
-        span, thread = int(rows.span[part[0]]), int(rows.thread[part[0]])
-        attributes, link = _context(profile, span, thread, tables)
+    contexts_of_thread = len(profile.tables.spans) + 1
+    key = (rows.thread[mine].astype(np.int64) * contexts_of_thread + rows.span[mine] + 1) * len(
+        profile.shown.tree
+    ) + stack
+    order = stable_order(key)
+    mine, stack, key = mine[order], stack[order], key[order]
+    first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]][: len(key)])
+    # All numbers are encoded at once; a sample's are a slice of these.
+    values, places = varints(weights[mine])
+    times = rows.time_ns[mine].astype("<i8").tobytes()
+    contexts: dict[tuple[int, int], bytes] = {}
+    at = mine[first]
+    spans, threads, nodes = (c.tolist() for c in (rows.span[at], rows.thread[at], stack[first]))
+    edges = [*first.tolist(), len(mine)]
+    for node, context, (begin, end) in zip(
+        nodes, zip(spans, threads, strict=True), pairwise(edges), strict=True
+    ):
+        if context not in contexts:
+            attributes, link = _context(profile, *context, tables)
+            contexts[context] = packed(2, attributes) + integer(3, link)
         yield b"".join(
             [
-                integer(1, tables.stack(int(nodes[0]))),
-                packed(2, attributes),
-                integer(3, link),
-                packed(4, weights[part].tolist()),
-                packed_fixed64(5, rows.time_ns[part].tolist()),
+                tables.stack(node),
+                contexts[context],
+                block(4, values[places[begin] : places[end]]),
+                block(5, times[8 * begin : 8 * end]),
             ]
         )
-
-
-def _parts(mine: Ints, stack: Ids, cuts: Ints) -> Iterator[tuple[Ints, Ids]]:
-    if len(mine):
-        yield from zip(np.split(mine, cuts), np.split(stack, cuts), strict=True)
 
 
 def _context(

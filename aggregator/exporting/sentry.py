@@ -22,6 +22,7 @@ from flamespan.aggregator.timeline import NO_STACK, NOTHING, ThreadTimeline, tim
 if TYPE_CHECKING:
     from flamespan.aggregator.data import Tables
     from flamespan.aggregator.profile import Profile
+    from flamespan.aggregator.stacktree import Ints
 
 LONGEST_NS = 66_000_000_000
 """Sentry refuses longer chunks."""
@@ -39,7 +40,7 @@ def write(profile: Profile, file: TextIO) -> None:
     frames: dict[int, int] = {}
     stacks: dict[int, int] = {}
     listed: list[list[int]] = []
-    samples: list[dict[str, Any]] = []
+    samples = _Samples()
     for line in lines.threads:
         for stack in np.unique(line.stacks).tolist():
             if stack not in stacks:
@@ -49,10 +50,15 @@ def write(profile: Profile, file: TextIO) -> None:
         empty = stacks.setdefault(NOTHING, len(stacks))
         if empty == len(listed):
             listed.append([])
-        samples += _samples(profile, line, lines.start_ns, stacks)
-    samples.sort(key=lambda sample: sample["timestamp"])
-    json.dump(_chunk(profile, samples, listed, list(frames)), file, ensure_ascii=False)
-    file.write("\n")
+        samples.add(_thread_id(profile, line.thread), line, lines.start_ns, stacks)
+    first, texts = samples.ordered()
+    chunk = _chunk(profile, first, len(texts), listed, list(frames))
+    # The samples are made as text, which takes a fraction of what a dictionary each would.
+    mark = '"samples": []'
+    before, _, after = json.dumps(chunk, ensure_ascii=False).partition(mark)
+    file.write(f"{before}{mark[:-1]}")
+    file.write(", ".join(texts))
+    file.write(f"]{after}\n")
 
 
 def _thread_id(profile: Profile, thread: int) -> str:
@@ -60,38 +66,55 @@ def _thread_id(profile: Profile, thread: int) -> str:
     return str(row.native_id or row.ident or thread)
 
 
-def _samples(
-    profile: Profile, line: ThreadTimeline, start_ns: int, stacks: dict[int, int]
-) -> list[dict[str, Any]]:
-    """One sample where each stack begins, and an empty one where the last one ends."""
-    begins = start_ns + np.r_[0, np.cumsum(line.weights_ns)]
-    thread = _thread_id(profile, line.thread)
-    shown = [*line.stacks.tolist(), NOTHING]
-    return [
-        {"timestamp": time_ns / 1e9, "thread_id": thread, "stack_id": stacks[stack]}
-        for stack, time_ns in zip(shown, begins.tolist(), strict=True)
-    ]
+class _Samples:
+    """The samples of all threads: times, and what else each says as JSON."""
+
+    def __init__(self) -> None:
+        self._times: list[Ints] = []
+        self._said: list[str] = []
+
+    def add(self, thread: str, line: ThreadTimeline, start_ns: int, stacks: dict[int, int]) -> None:
+        """One sample where each stack begins, and an empty one where the last one ends."""
+        self._times.append(start_ns + np.r_[0, np.cumsum(line.weights_ns)])
+        said = {
+            stack: f', "thread_id": {json.dumps(thread)}, "stack_id": {stacks[stack]}}}'
+            for stack in [*np.unique(line.stacks).tolist(), NOTHING]
+        }
+        self._said += [said[stack] for stack in [*line.stacks.tolist(), NOTHING]]
+
+    def ordered(self) -> tuple[float, list[str]]:
+        """The first time in unix seconds, and each sample as JSON, in order of time."""
+        seconds = np.concatenate([np.zeros(0, np.int64), *self._times]) / 1e9
+        order = np.argsort(seconds, kind="stable")
+        distinct, which = np.unique(seconds, return_inverse=True)
+        times = [f'{{"timestamp": {time!r}' for time in distinct.tolist()]
+        said = self._said
+        texts = [
+            times[at] + said[place]
+            for at, place in zip(which[order].tolist(), order.tolist(), strict=True)
+        ]
+        return (float(distinct[0]) if texts else 0), texts
 
 
 def _chunk(
-    profile: Profile, samples: list[dict[str, Any]], stacks: list[list[int]], frames: list[int]
+    profile: Profile, first: float, samples: int, stacks: list[list[int]], frames: list[int]
 ) -> dict[str, Any]:
+    """All but the samples: ``first`` is the time of the first, ``samples`` is their number."""
     header = profile.processes[0].header if profile.processes else None
     session = header.session_id if header else ""
-    first = samples[0]["timestamp"] if samples else 0
     threads = profile.tables.threads
     return {
         "version": "2",
         "platform": "python",
         "profiler_id": hashlib.md5(session.encode(), usedforsecurity=False).hexdigest(),
         "chunk_id": hashlib.md5(
-            f"{session} {first} {len(samples)}".encode(), usedforsecurity=False
+            f"{session} {first} {samples}".encode(), usedforsecurity=False
         ).hexdigest(),
         "client_sdk": {"name": "flamespan", "version": exporting.version()},
         "release": header.release if header else "",
         "environment": header.environment if header else "",
         "profile": {
-            "samples": samples,
+            "samples": [],
             "stacks": stacks,
             "frames": [_frame(profile.tables, frame) for frame in frames],
             "thread_metadata": {

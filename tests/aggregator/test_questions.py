@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flamespan.aggregator.data import HIDDEN
+from flamespan.aggregator.wallany import _weigh
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import Flag, SpanEnd, SpanMeasurement, SpanStart, SpanTag
 from helpers import oracle
@@ -176,6 +178,25 @@ def test_wall_any(passes):
     app = [(begin, end, stack) for (begin, end, _), (stack, _) in zip(seen, kept, strict=True)]
     view = profile.application_frames().clock("cpu").functions().set_index("function")
     assert view["wall_any_ns"].to_dict() == oracle.wall_any(app)
+
+
+MANY = st.integers(0, 199).map(lambda n: ("main", f"a{n % 90}", f"b{n % 70}", f"c{n}"))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.integers(1, 9), st.lists(MANY, max_size=3)), min_size=9, max_size=60))
+def test_wall_any_of_more_functions_than_a_word_has_bits(passes):
+    profile, seen = threaded(passes)
+    found = profile.functions().set_index("function")["wall_any_ns"].to_dict()
+    assert found == oracle.wall_any(seen)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**58)), max_size=20))
+def test_bits_are_weighed_exactly_however_long_they_lasted(moments):
+    words = np.array([word for word, _ in moments], np.uint64)
+    found = _weigh(words, np.array([length for _, length in moments], np.int64))
+    for bit in range(64):
+        assert found[bit] == sum(length for word, length in moments if word >> bit & 1)
 
 
 def test_wall_any_of_many_functions():

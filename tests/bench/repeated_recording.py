@@ -53,7 +53,7 @@ def repeat(source: Path, times: int, out: Path) -> None:
 
 def moved(payload: bytes, ticks: int) -> bytes:
     """A SAMPLES payload that starts later: its first column is tick and start."""
-    column, values, end = columns._unpack_one(memoryview(payload), 0)
+    column, values, end = columns.unpack_one(memoryview(payload), 0)
     assert column == 1
     tick_ns, start = values
     return columns.pack_unsigned(1, [tick_ns, start + ticks]) + payload[end:]
