@@ -6,12 +6,19 @@ import { unpack } from "./columns.js";
 import { listenControls, listenKeys, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
 import { byId, dateTime, duration, element, grouped, plural } from "./format.js";
+import { FramePane, showCuts } from "./framepane.js";
+import { MergedChart } from "./mergedchart.js";
 import { EVERYTHING, Model, OUTSIDE } from "./model.js";
 import { groupTransactions, Picker } from "./picker.js";
 import { RowSource, rowOrder } from "./rows.js";
-import { sumMatches } from "./stacks.js";
-import { DEFAULT_STATE, readHash, writeHash } from "./state.js";
-import { foundText, FramesTable } from "./table.js";
+import { listenSplits, showSplits } from "./split.js";
+import { DEFAULT_STATE, following, readHash, writeHash } from "./state.js";
+import { showSums } from "./sums.js";
+import { FramesTable } from "./table.js";
+import { ThreadPicker } from "./threads.js";
+
+/** What the flame chart depends on. */
+const CHART_STATE = /** @type {const} */ (["frames", "collapse", "states", "clock", "focus", "hide", "off", "direction"]);
 
 /** Holds the state and redraws what depends on what changed. */
 class App {
@@ -25,11 +32,16 @@ class App {
     this.charts = new Charts(model, {
       range: (range, done) => this.change({ range, span: -1 }, done),
       span: (span) => this.chooseSpan(span),
-      fn: (fn) => this.change({ fn: fn === this.state.fn ? -1 : fn }),
+      fn: (fn, box) => this.select(fn, box),
       axis: () => this.keepShown(),
     });
+    this.merged = new MergedChart(model, (fn) => this.select(fn));
+    this.merged.axis.onChange(() => this.keepShown());
+    this.threads = new ThreadPicker(model, (off) => this.change({ off }));
+    this.pane = new FramePane(model, (change) => this.change(change));
+    listenSplits((change) => this.change(change));
     this.table = new FramesTable(model, {
-      select: (fn) => this.change({ fn: fn === this.state.fn ? -1 : fn }),
+      select: (fn) => this.select(fn),
       hover: () => {},
       sort: (sort) => this.sortBy(sort),
     });
@@ -46,13 +58,14 @@ class App {
   /** Takes the state from the URL's hash. */
   load() {
     const { spans, functionCount } = this.model;
-    const limits = { spans: spans.count, functions: functionCount };
+    const limits = { spans: spans.count, functions: functionCount, threads: this.model.threads.length };
     const state = readHash(location.hash, this.base, limits, (row) => spans.parent[row] === -1);
     this.state = state;
     this.found = findFunctions(this.model, state.query);
     this.showTransaction();
     if (state.shown) this.charts.axis.show(...state.shown);
     this.refresh();
+    if (state.merged && state.order !== "time") this.merged.axis.show(...state.merged);
   }
 
   /** Writes the state into the URL's hash, without a step in the history. */
@@ -65,18 +78,16 @@ class App {
   change(change, done = true) {
     const before = this.state;
     this.state = { ...before, ...change };
-    const { frames, collapse, states, clock, query } = this.state;
+    const { query } = this.state;
     if (query !== before.query) this.found = findFunctions(this.model, query);
-    if (frames !== before.frames || collapse !== before.collapse || states !== before.states || clock !== before.clock) {
-      this.showCharts();
-    }
+    if (CHART_STATE.some((name) => this.state[name] !== before[name])) this.showCharts();
     if (done) this.refresh();
     else this.charts.setRange(this.state.range);
   }
 
   /** @param {number} transaction */
   choose(transaction) {
-    this.state = { ...this.state, transaction, range: null, shown: null, span: -1 };
+    this.state = { ...this.state, transaction, range: null, shown: null, span: -1, box: null, nth: 0 };
     this.showTransaction();
     this.refresh();
     byId("main").scrollIntoView({ block: "nearest" });
@@ -91,13 +102,30 @@ class App {
   }
 
   showCharts() {
-    const { transaction, frames, collapse } = this.state;
-    this.charts.show(transaction, this.model.view(frames, collapse), this.countedStates());
+    const { transaction, frames, collapse, direction, off } = this.state;
+    this.charts.flame.flipped = direction === "flame";
+    this.charts.show(transaction, this.model.view(frames, collapse, this.cut), this.countedStates(), off);
   }
 
-  /** CPU time counts every state: a thread that waits uses none. */
+  get cut() {
+    return { focus: this.state.focus, hide: this.state.hide };
+  }
+
+  /** Only the wall clock needs the choice of states. */
   countedStates() {
-    return this.state.clock === "cpu" ? "all" : this.state.states;
+    return this.state.clock === "wall" ? this.state.states : "all";
+  }
+
+  /** Selects a function, or the same again: none. @param {number} fn @param {import("./state.js").State["box"]} [box] */
+  select(fn, box = null) {
+    const again = fn === this.state.fn && String(box) === String(this.state.box);
+    this.change({ fn: again ? -1 : fn, box: again ? null : box, nth: 0 });
+  }
+
+  /** What keys and buttons zoom: time, or the merged chart's sums. */
+  get axis() {
+    const onSpans = document.activeElement === byId("spans");
+    return this.state.order === "time" || onSpans ? this.charts.axis : this.merged.axis;
   }
 
   /** @param {number} span */
@@ -110,9 +138,11 @@ class App {
   keepShown() {
     const { axis } = this.charts;
     /** @type {[number, number] | null} */ const shown = axis.isWhole ? null : [axis.x0, axis.x1];
-    this.state = { ...this.state, shown };
+    const sums = this.merged.axis;
+    /** @type {[number, number] | null} */ const merged = sums.isWhole ? null : [sums.x0, sums.x1];
+    this.state = { ...this.state, shown, merged };
     byId("zoom-text").textContent = axis.isWhole ? "" : `showing ${duration(axis.x1 - axis.x0)} of ${duration(axis.max - axis.min)}`;
-    byId("zoom-reset").disabled = axis.isWhole;
+    byId("zoom-reset").disabled = this.axis.isWhole;
     clearTimeout(this.saving);
     this.saving = setTimeout(() => this.save(), 200);
   }
@@ -127,40 +157,24 @@ class App {
   refresh() {
     const { state, model } = this;
     const window_ = model.window(state.transaction, state.range);
-    const choice = { transaction: state.transaction, ...window_, states: this.countedStates(), clock: state.clock };
-    this.sums = model.tabulate(choice, state.frames, state.collapse);
+    const choice = { transaction: state.transaction, ...window_, states: this.countedStates(), clock: state.clock, off: state.off, cut: this.cut };
+    const sums = (this.sums = model.tabulate(choice, state.frames, state.collapse));
     const order = rowOrder(state.sort, state.ascending, (fn) => model.functions.name[fn]);
-    const source = new RowSource(this.sums, state.tab, order);
+    const source = new RowSource(sums, state.tab === "top-down" ? "top-down" : "bottom-up", order);
     showControls(state);
+    showCuts(model, state, (change) => this.change(change));
+    this.threads.show(state.off);
     this.table.update(source, { sort: state.sort, ascending: state.ascending, selected: state.fn, found: this.found });
     this.charts.setRange(state.range);
     this.charts.setMarks(this.found, state.fn, state.span);
     this.picker.select(state.transaction);
     showDetails(model, state.transaction, state.span);
-    this.showSums();
+    this.merged.show(sums, state, this.found);
+    this.pane.show(state, sums, choice);
+    showSums(state, sums, state.transaction < 0 && model.threads.length > 1, this.found);
+    showSplits(state);
     this.showHeading();
     this.save();
-  }
-
-  showSums() {
-    const { state, sums, model } = this;
-    if (!sums) return;
-    const manyThreads = state.transaction < 0 && model.threads.length > 1;
-    const waits = state.states === "waiting" ? "at work" : "waiting";
-    const parts = [
-      `${duration(sums.sum)} ${state.clock === "cpu" ? "of CPU" : manyThreads ? "of thread time" : "of wall time"} in ${plural(sums.samples, "sample")}`,
-      sums.excluded ? `${duration(sums.excluded)} ${waits} not counted` : "",
-      sums.rehomed ? `${duration(sums.rehomed)} moved to callers by this view` : "",
-    ];
-    const sum = byId("sums");
-    sum.textContent = parts.filter(Boolean).join(" · ");
-    Object.assign(sum.dataset, { sumNs: sums.sum, excludedNs: sums.excluded, rehomedNs: sums.rehomed });
-    byId("table-empty").textContent = sums.samples || sums.excludedSamples
-      ? `No ${state.clock === "cpu" ? "CPU time" : "time in these states"} here${sums.excluded ? `: ${duration(sums.excluded)} ${waits} is left out` : ""}.`
-      : "No sample was taken here. Short stretches can fall between two samples.";
-    const { found } = this;
-    const count = found ? found.reduce((n, hit, fn) => n + (hit && sums.byFunction.total[fn] ? 1 : 0), 0) : 0;
-    byId("found").textContent = found ? foundText(count, duration(sumMatches(sums.tree, sums.total, found))) : "";
   }
 
   showHeading() {
@@ -188,9 +202,9 @@ class App {
     const clear = () => this.change({ range: null, span: -1 });
     byId("range-clear").addEventListener("click", clear);
     byId("range-zoom").addEventListener("click", () => this.state.range && axis.show(...this.state.range));
-    byId("zoom-in").addEventListener("click", () => axis.zoom(2));
-    byId("zoom-out").addEventListener("click", () => axis.zoom(0.5));
-    byId("zoom-reset").addEventListener("click", () => axis.reset());
+    byId("zoom-in").addEventListener("click", () => this.axis.zoom(2));
+    byId("zoom-out").addEventListener("click", () => this.axis.zoom(0.5));
+    byId("zoom-reset").addEventListener("click", () => this.axis.reset());
     const help = byId("help");
     byId("help-open").addEventListener("click", () => help.showModal());
     byId("help-close").addEventListener("click", () => help.close());
@@ -198,25 +212,41 @@ class App {
       if (event.key === "Enter") this.table.nextFound(event.shiftKey ? -1 : 1);
     });
     const toggle = () => this.change({ collapse: this.state.collapse === "none" ? "direct" : "none" });
+    const [closer, wider] = [() => this.axis.zoom(1.5), () => this.axis.zoom(1 / 1.5)];
+    /** @param {number} by */
+    const pan = (by) => () => this.axis.pan(by);
+    /** @param {"order"|"direction"} name */
+    const next = (name) => () => this.change({ [name]: following(name, this.state[name]) });
+    const tabs = Object.fromEntries([0, 1, 2, 3, 4].map((i) => [i + 1, () => byId("choose-tab").children[i].click()]));
     listenKeys({
-      w: () => axis.zoom(1.5), s: () => axis.zoom(1 / 1.5), a: () => axis.pan(-0.2), d: () => axis.pan(0.2),
-      "+": () => axis.zoom(1.5), "=": () => axis.zoom(1.5), "-": () => axis.zoom(1 / 1.5), 0: () => axis.reset(),
+      w: closer, s: wider, a: pan(-0.2), d: pan(0.2), ArrowLeft: pan(-0.2), ArrowRight: pan(0.2), ArrowUp: closer, ArrowDown: wider,
+      "+": closer, "=": closer, "-": wider, 0: () => this.axis.reset(),
       z: () => this.state.range && axis.show(...this.state.range),
-      "/": () => byId("search").focus(), r: toggle,
-      1: () => byId("choose-tab").children[0].click(), 2: () => byId("choose-tab").children[1].click(),
+      "/": () => byId("search").focus(), r: toggle, t: next("order"), i: next("direction"), ...tabs,
+      f: () => this.press("f"), h: () => this.press("h"),
       "?": () => (help.open ? help.close() : help.showModal()),
       Escape: () => this.escape(),
     });
   }
 
-  /** One step back: help, search, function, window, zoom. */
+  /** Focus on or hide the selected function, or the table's row. @param {"f"|"h"} key */
+  press(key) {
+    const { fn, focus, hide } = this.state;
+    const at = fn >= 0 || !byId("table-inner").contains(document.activeElement) ? fn : this.table.rows[this.table.active].fn;
+    if (key === "f") this.change({ focus: at === focus ? -1 : at });
+    else if (at >= 0) this.change({ hide: [...hide, at], fn: -1, box: null, focus: at === focus ? -1 : focus });
+  }
+
+  /** One step back: help, search, function, window, focus and hidden functions, zoom. */
   escape() {
     const { state } = this;
     if (byId("help").open) byId("help").close();
     else if (state.query) this.change({ query: "" });
-    else if (state.fn >= 0) this.change({ fn: -1 });
+    else if (state.fn >= 0) this.change({ fn: -1, box: null, nth: 0 });
     else if (state.range) this.change({ range: null, span: -1 });
-    else this.charts.axis.reset();
+    else if (state.hide.length) this.change({ hide: state.hide.slice(0, -1) });
+    else if (state.focus >= 0) this.change({ focus: -1 });
+    else this.axis.reset();
   }
 }
 

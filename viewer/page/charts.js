@@ -19,7 +19,7 @@ import { SpanChart } from "./waterfall.js";
  * @typedef {Object} ChartEvents
  * @property {(range: [number, number] | null, done: boolean) => void} range
  * @property {(span: number) => void} span a span was chosen
- * @property {(fn: number) => void} fn a function was chosen
+ * @property {(fn: number, box: [number, number, number] | null) => void} fn a function was chosen, in a box
  * @property {() => void} axis what is shown has changed
  */
 
@@ -35,6 +35,7 @@ export class Charts {
     this.overview = new Overview(byId("overview"), this.axis, theme, shades);
     this.scale = new Scale(byId("scale"), this.axis, theme);
     this.spans = new SpanChart(byId("spans"), this.axis, theme, model.spans);
+    this.spans.waitsOf = (span) => waitsOf(model, span);
     this.flame = new FlameChart(byId("flame"), this.axis, theme, shades, model.functions.name);
     this.axis.onChange(() => {
       this.redraw();
@@ -58,10 +59,11 @@ export class Charts {
    * @param {number} transaction
    * @param {{tree: import("./stacks.js").Tree, map: Int32Array}} view
    * @param {"running"|"waiting"|"all"} states
+   * @param {number[]} off threads that are switched off
    */
-  show(transaction, view, states) {
+  show(transaction, view, states, off) {
     const { model } = this;
-    const lanes = buildLanes(model, view, transaction, (state) => counts(state, states));
+    const lanes = buildLanes(model, view, transaction, (state) => counts(state, states), off);
     const many = model.processes.length > 1;
     const titles = lanes.map(({ thread, waits }) => {
       const { name, is_main, native_id, process } = model.threads[thread];
@@ -240,7 +242,9 @@ export class Charts {
 
   /** @param {import("./flame.js").Box | null} box */
   chooseBox(box) {
-    this.events.fn(box ? this.flame.info(box).fn : -1);
+    if (!box) return this.events.fn(-1, null);
+    const { fn, thread, start, end } = this.flame.info(box);
+    this.events.fn(fn, [thread, start, end]);
   }
 
   /** @param {import("./flame.js").Box | null} box @param {number} x -1: by keyboard @param {number} y */

@@ -34,6 +34,7 @@ export class FlameChart {
     /** @type {Int32Array} */ this.fn = new Int32Array(1);
     /** @type {Uint8Array | null} functions a search found */ this.found = null;
     this.selected = -1;
+    /** Whether the root is at the bottom. */ this.flipped = false;
     /** @type {Box | null} */ this.hovered = null;
     /** @type {[number, number] | null} */ this.range = null;
     this.scroll = 0;
@@ -61,6 +62,11 @@ export class FlameChart {
     return top;
   }
 
+  /** The row of a depth from a lane's top, or the depth of a row. @param {number} lane @param {number} depth */
+  rowOf(lane, depth) {
+    return this.flipped ? this.lanes[lane].layers.length - 1 - depth : depth;
+  }
+
   /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
   draw(context, width, height) {
     context.font = "11px system-ui, sans-serif";
@@ -70,7 +76,7 @@ export class FlameChart {
       if (top > height || top + lane.layers.length * ROW < 0) return;
       this.drawTitle(context, this.titles[i], top - HEAD, width);
       lane.layers.forEach((layer, depth) => {
-        const y = top + depth * ROW;
+        const y = top + this.rowOf(i, depth) * ROW;
         if (y < height && y + ROW > 0) this.drawLayer(context, lane, layer, y, width);
       });
       if (!lane.waits) this.drawAside(context, lane, top, width);
@@ -166,7 +172,7 @@ export class FlameChart {
     const layer = this.lanes[lane].layers[depth];
     const left = Math.max(this.axis.toPixel(layer.start[index], width), 0);
     const right = Math.min(this.axis.toPixel(layer.end[index], width), width);
-    const y = this.laneTop(lane) + depth * ROW - this.scroll;
+    const y = this.laneTop(lane) + this.rowOf(lane, depth) * ROW - this.scroll;
     context.strokeStyle = this.theme.color("text");
     context.lineWidth = 1.5;
     context.strokeRect(left + 0.75, y + 0.75, Math.max(right - left - 2.5, 1), ROW - 2.5);
@@ -176,7 +182,7 @@ export class FlameChart {
   hit(x, y) {
     const time = this.axis.toTime(x, this.surface.width);
     for (let lane = 0; lane < this.lanes.length; lane++) {
-      const depth = Math.floor((y + this.scroll - this.laneTop(lane)) / ROW);
+      const depth = this.rowOf(lane, Math.floor((y + this.scroll - this.laneTop(lane)) / ROW));
       const layer = depth >= 0 ? this.lanes[lane].layers[depth] : undefined;
       const index = layer ? boxAt(layer, time) : -1;
       if (index >= 0) return { lane, depth, index };
@@ -201,7 +207,7 @@ export class FlameChart {
     const layer = layers[box.depth];
     if (where === "left") return box.index > 0 ? { ...box, index: box.index - 1 } : null;
     if (where === "right") return box.index + 1 < layer.count ? { ...box, index: box.index + 1 } : null;
-    const depth = box.depth + (where === "up" ? -1 : 1);
+    const depth = box.depth + ((where === "up") === this.flipped ? 1 : -1);
     if (!layers[depth]) return null;
     const index = boxAt(layers[depth], layer.start[box.index]);
     return index >= 0 ? { ...box, depth, index } : null;
@@ -209,7 +215,7 @@ export class FlameChart {
 
   /** @param {Box} box @returns {[number, number]} top and bottom in pixels from the top of all */
   verticalPlace(box) {
-    const top = this.laneTop(box.lane) + box.depth * ROW;
+    const top = this.laneTop(box.lane) + this.rowOf(box.lane, box.depth) * ROW;
     return [top, top + ROW];
   }
 }

@@ -121,9 +121,10 @@ function prolong(layer, start, end, node) {
  * @param {{tree: import("./stacks.js").Tree, map: Int32Array}} view
  * @param {number} transaction
  * @param {(state: number) => boolean} counted
+ * @param {number[]} [off] threads that get none
  * @returns {Lane[]}
  */
-export function buildLanes(model, view, transaction, counted) {
+export function buildLanes(model, view, transaction, counted, off) {
   const { rows } = model;
   const { from, to } = model.extent(transaction);
   /** @type {Map<number, LaneBuilder>} */ const lanes = new Map();
@@ -137,7 +138,7 @@ export function buildLanes(model, view, transaction, counted) {
     const start = Math.max(rows.time[row] - rows.wall[row], from);
     const end = Math.min(rows.time[row], to);
     lane.sample(start, end, view.map[rows.stack[row]], counted(state), state);
-  });
+  }, off);
   return [...lanes].sort((a, b) => a[0] - b[0]).map(([, lane]) => lane.done());
 }
 

@@ -7,6 +7,8 @@ import { readFileSync } from "node:fs";
 import { unpack } from "../../../viewer/page/columns.js";
 import { Model } from "../../../viewer/page/model.js";
 import { RowSource, rowOrder } from "../../../viewer/page/rows.js";
+import { SandwichTrees } from "../../../viewer/page/sandwich.js";
+import { lineTimes } from "../../../viewer/page/stackwalk.js";
 import { sumWaits } from "../../../viewer/page/waits.js";
 
 const { data, cases, waits } = JSON.parse(readFileSync(process.argv[2]));
@@ -26,8 +28,22 @@ function paths(sums, direction, value) {
   return found;
 }
 
-for (const { name, transaction, range, states, clock, frames, collapse, expected } of cases) {
-  const choice = { transaction, ...model.window(transaction, range), states, clock };
+function lines(sums) {
+  const found = {};
+  for (const file of new Set(model.functions.file)) {
+    for (const [line, { self, total }] of lineTimes(model, sums.weights, file)) found[`${file}:${line}`] = [self, total];
+  }
+  return found;
+}
+
+function around(choice, frames, collapse, fn) {
+  const trees = new SandwichTrees(model.tabulate(choice, frames, collapse === "none" ? "none" : "direct"), fn);
+  const told = (rows) => rows.map((row) => [row.fn, row.self, row.total]).sort((a, b) => a[0] - b[0]);
+  return { fn, callers: told(trees.callers()), callees: told(trees.callees()) };
+}
+
+for (const { name, transaction, range, states, clock, frames, collapse, off, cut, expected } of cases) {
+  const choice = { transaction, ...model.window(transaction, range), states, clock, off, cut };
   const sums = model.tabulate(choice, frames, collapse);
   const functions = {};
   for (let fn = 0; fn < model.functionCount; fn++) {
@@ -36,6 +52,8 @@ for (const { name, transaction, range, states, clock, frames, collapse, expected
   assert.deepEqual(functions, expected.functions, `${name}: functions`);
   assert.deepEqual(paths(sums, "top-down", (row) => [row.self, row.total]), expected.top_down, `${name}: top-down`);
   assert.deepEqual(paths(sums, "bottom-up", (row) => row.self), expected.bottom_up, `${name}: bottom-up`);
+  if (expected.lines) assert.deepEqual(lines(sums), expected.lines, `${name}: lines`);
+  if (expected.around) assert.deepEqual(around(choice, frames, collapse, expected.around.fn), expected.around, `${name}: callers and callees`);
   assert.deepEqual([sums.sum, sums.excluded, sums.rehomed], expected.sums, `${name}: sums`);
 }
 for (const [span, parts] of Object.entries(waits)) assert.deepEqual(sumWaits(model, Number(span)), parts, `waits of span ${span}`);
