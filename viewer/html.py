@@ -39,6 +39,7 @@ MODULES = (
     "charts",
     "merged",
     "mergedchart",
+    "intervals",
     "table",
     "sparkline",
     "picker",
@@ -54,6 +55,7 @@ MODULES = (
     "details",
     "controls",
     "sums",
+    "shortcuts",
     "app",
 )
 """The page's modules, each after those that it imports; they share one scope in the file."""

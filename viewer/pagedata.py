@@ -10,6 +10,7 @@ i32, f64 (whole numbers, the smallest type that holds them), true value = stored
 (unix, a string because it exceeds 2**53). The head further holds
 
     version, title, end_ns, weight_clock, functions {name, file, module}, threads, processes,
+    t95 (Student's t for 95 %, of 1, 2, ... degrees of freedom),
     gaps [{span, start, end, function, module, function_ns, samples}],
     links {repository, editor}, sources {file: {path, text or why it is not here}},
     spans {strings, tags by span row, measurements by span row: {name: [value, unit]}}
@@ -45,6 +46,7 @@ import pandas as pd
 
 from flamespan.aggregator.quality import process_info
 from flamespan.aggregator.spantables import exclusive_ns
+from flamespan.aggregator.statistics import t_quantile
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer.sources import Links, source_part
 
@@ -56,6 +58,8 @@ Ints = npt.NDArray[np.int64]
 
 VERSION = 1
 _EXACT = 2**53
+_QUANTILES = 120
+"""Student's t for so many degrees of freedom; beyond, the page's expansion is exact to 1e-7."""
 _TYPES = {"u8": np.uint8, "u16": np.uint16, "u32": np.uint32, "i32": np.int32, "f64": np.float64}
 
 
@@ -134,6 +138,7 @@ def page_data(profile: Profile, title: str = "", links: Links | None = None) -> 
         "weight_clock": profile.weight_clock,
         "spans": spans,
         "gaps": _gaps(profile, origin),
+        "t95": [t_quantile(0.975, df) for df in range(1, _QUANTILES + 1)],
         "links": {"repository": links.repository, "editor": links.editor},
         "sources": source_part(profile, links),
     }

@@ -22,6 +22,7 @@ from helpers.drawn import STATES as DRAWN_STATES
 PAGE_TESTS = Path(__file__).parent / "page"
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not on PATH")
+BOTH = ("self", "total")
 STATES = {
     "running": ("unknown", "running", "gil_wait", "gc"),
     "waiting": ("idle", "awaiting", "loop_wait"),
@@ -163,6 +164,32 @@ def lines(profile):
     return found
 
 
+def intervals(profile):
+    """How far the 95 % intervals of self and total reach, by function and by path."""
+
+    def told(row):
+        if np.isnan(row["self_share_low"]):
+            return None
+        sides = [(row[f"{n}_share"], row[f"{n}_share_low"], row[f"{n}_share_high"]) for n in BOTH]
+        return [float(max(high - share, share - low)) for share, low, high in sides]
+
+    def name(row):
+        return f"{row['function']} {row['file']}:{row['line']}"
+
+    functions = profile.functions().to_dict("records")
+    tree = profile.tree()
+    names = {0: ()}
+    for at in range(1, len(tree)):
+        tables, function = profile.tables, int(tree.function[at])
+        text = f"{tables.function_name[function]} {tables.function_file[function]}"
+        names[at] = (*names[int(tree.parent[at])], f"{text}:{tables.function_line[function]}")
+    paths = profile.call_paths().to_dict("records")
+    return {
+        "bottom-up": {name(row): told(row) for row in functions if row["total_ns"]},
+        "top-down": {" < ".join(names[row["node"]]): told(row) for row in paths if row["total_ns"]},
+    }
+
+
 def neighbours(profile, rng):
     """Callers and callees of some function with time, by number (-1: nobody, -2: itself)."""
     table = profile.functions(quick=True)
@@ -209,7 +236,7 @@ def compare(profile, tmp_path, rng, count):
     cases = []
     for case in choices(profile, data, rng, count):
         shown = view(profile, origin, case)
-        told = expected(shown) | {"around": neighbours(shown, rng)}
+        told = expected(shown) | {"around": neighbours(shown, rng), "intervals": intervals(shown)}
         if not case["cut"]["hide"] and case["cut"]["focus"] < 0:
             told["lines"] = lines(shown)
         cases.append({**case, "expected": told})

@@ -3,17 +3,19 @@
 
 import { Charts } from "./charts.js";
 import { unpack } from "./columns.js";
-import { listenControls, listenKeys, showControls } from "./controls.js";
+import { listenControls, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
+import { tableErrors } from "./intervals.js";
 import { byId, dateTime, duration, element, grouped, plural } from "./format.js";
 import { FramePane, showCuts } from "./framepane.js";
 import { MergedChart } from "./mergedchart.js";
 import { EVERYTHING, Model, OUTSIDE } from "./model.js";
 import { groupTransactions, Picker } from "./picker.js";
 import { RowSource, rowOrder } from "./rows.js";
+import { listenShortcuts } from "./shortcuts.js";
 import { listenSplits, showSplits } from "./split.js";
-import { DEFAULT_STATE, following, readHash, writeHash } from "./state.js";
-import { showSums } from "./sums.js";
+import { DEFAULT_STATE, readHash, writeHash } from "./state.js";
+import { showErrors, showSums } from "./sums.js";
 import { FramesTable } from "./table.js";
 import { ThreadPicker } from "./threads.js";
 
@@ -175,6 +177,9 @@ class App {
     showSplits(state);
     this.showHeading();
     this.save();
+    // After the page is painted: of a large recording they take a moment.
+    clearTimeout(this.errorsDue);
+    this.errorsDue = setTimeout(() => showErrors(this.table, state.transaction < 0 ? tableErrors(model, choice, state, sums) : null), 30);
   }
 
   showHeading() {
@@ -211,42 +216,7 @@ class App {
     byId("search").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Enter") this.table.nextFound(event.shiftKey ? -1 : 1);
     });
-    const toggle = () => this.change({ collapse: this.state.collapse === "none" ? "direct" : "none" });
-    const [closer, wider] = [() => this.axis.zoom(1.5), () => this.axis.zoom(1 / 1.5)];
-    /** @param {number} by */
-    const pan = (by) => () => this.axis.pan(by);
-    /** @param {"order"|"direction"} name */
-    const next = (name) => () => this.change({ [name]: following(name, this.state[name]) });
-    const tabs = Object.fromEntries([0, 1, 2, 3, 4].map((i) => [i + 1, () => byId("choose-tab").children[i].click()]));
-    listenKeys({
-      w: closer, s: wider, a: pan(-0.2), d: pan(0.2), ArrowLeft: pan(-0.2), ArrowRight: pan(0.2), ArrowUp: closer, ArrowDown: wider,
-      "+": closer, "=": closer, "-": wider, 0: () => this.axis.reset(),
-      z: () => this.state.range && axis.show(...this.state.range),
-      "/": () => byId("search").focus(), r: toggle, t: next("order"), i: next("direction"), ...tabs,
-      f: () => this.press("f"), h: () => this.press("h"),
-      "?": () => (help.open ? help.close() : help.showModal()),
-      Escape: () => this.escape(),
-    });
-  }
-
-  /** Focus on or hide the selected function, or the table's row. @param {"f"|"h"} key */
-  press(key) {
-    const { fn, focus, hide } = this.state;
-    const at = fn >= 0 || !byId("table-inner").contains(document.activeElement) ? fn : this.table.rows[this.table.active].fn;
-    if (key === "f") this.change({ focus: at === focus ? -1 : at });
-    else if (at >= 0) this.change({ hide: [...hide, at], fn: -1, box: null, focus: at === focus ? -1 : focus });
-  }
-
-  /** One step back: help, search, function, window, focus and hidden functions, zoom. */
-  escape() {
-    const { state } = this;
-    if (byId("help").open) byId("help").close();
-    else if (state.query) this.change({ query: "" });
-    else if (state.fn >= 0) this.change({ fn: -1, box: null, nth: 0 });
-    else if (state.range) this.change({ range: null, span: -1 });
-    else if (state.hide.length) this.change({ hide: state.hide.slice(0, -1) });
-    else if (state.focus >= 0) this.change({ focus: -1 });
-    else this.axis.reset();
+    listenShortcuts(this);
   }
 }
 

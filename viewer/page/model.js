@@ -72,15 +72,10 @@ export class Model {
     if (!this.views.has(key)) {
       const keep = frames === "all" ? null : this.origin.map((o) => +((o === 0) === (frames === "application")));
       const standIn = this.functionCount - (frames === "application" ? 2 : 1);
-      const left = this.cutOf(cut);
+      const left = cutStacks(this.stackParent, this.stackFunction, cut, this.functionCount - 3);
       this.views.set(key, throughCut(left, reshape(left.parent, left.fn, { keep, standIn, collapse })));
     }
     return this.views.get(key);
-  }
-
-  /** What focus and hide leave of the stacks. @param {import("./cut.js").Cut} cut */
-  cutOf(cut) {
-    return cutStacks(this.stackParent, this.stackFunction, cut, this.functionCount - 3);
   }
 
   /** @param {number} row @param {number} transaction */
@@ -111,24 +106,30 @@ export class Model {
    * @param {Choice} choice @returns {Weighed}
    */
   weigh(choice) {
-    const { rows } = this;
-    const { inside } = this.cutOf(choice.cut ?? WHOLE);
     const weights = new Float64Array(this.stackParent.length);
     const out = { weights, sum: 0, samples: 0, excluded: 0, excludedSamples: 0 };
-    this.eachRow(choice.transaction, choice.from, choice.to, (row) => {
-      if (inside && !inside[rows.stack[row]]) return;
-      const wall = Math.min(rows.time[row], choice.to) - Math.max(rows.time[row] - rows.wall[row], choice.from);
-      const weight = weightOf(choice.clock, Math.min(wall, rows.wall[row]), rows, row);
-      if (counts(rows.state[row], choice.states)) {
-        weights[rows.stack[row]] += weight;
+    this.eachWeight(choice, (row, _, weight) => {
+      if (counts(this.rows.state[row], choice.states)) {
+        weights[this.rows.stack[row]] += weight;
         out.sum += weight;
         out.samples++;
       } else {
         out.excluded += weight;
         out.excludedSamples++;
       }
-    }, choice.off);
+    });
     return out;
+  }
+
+  /** @param {Choice} choice @param {(row: number, thread: number, weight: number) => void} visit every sample, in whatever state */
+  eachWeight({ transaction, from, to, clock, off, cut = WHOLE }, visit) {
+    const { rows } = this;
+    const { inside } = cutStacks(this.stackParent, this.stackFunction, cut, this.functionCount - 3);
+    this.eachRow(transaction, from, to, (row, thread) => {
+      if (inside && !inside[rows.stack[row]]) return;
+      const wall = Math.min(rows.time[row], to) - Math.max(rows.time[row] - rows.wall[row], from);
+      visit(row, thread, weightOf(clock, Math.min(wall, rows.wall[row]), rows, row));
+    }, off);
   }
 
   /**
@@ -169,7 +170,7 @@ export class Model {
 }
 
 /** @param {"wall"|"cpu"|"gil"|"wait"} clock @param {number} wall @param {Rows} rows @param {number} row */
-export function weightOf(clock, wall, rows, row) {
+function weightOf(clock, wall, rows, row) {
   if (clock === "wall") return wall;
   if (clock === "gil") return rows.flags[row] & HOLDS_GIL ? wall : 0;
   const cpu = wall < rows.wall[row] ? Math.min(rows.cpu[row], wall) : rows.cpu[row];

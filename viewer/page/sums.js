@@ -2,6 +2,7 @@
 /** The line below the table: what was summed, what was left out, what the search found. */
 
 import { byId, duration, plural } from "./format.js";
+import { FEWEST_UNITS } from "./intervals.js";
 import { sumMatches } from "./stacks.js";
 import { foundText } from "./table.js";
 
@@ -33,4 +34,12 @@ function emptyText(state, sums, waits) {
   if (state.clock === "gil") return "No sample here says that its thread held the GIL; only the native engine can tell.";
   const left = sums.excluded ? `: ${duration(sums.excluded)} ${waits} is left out` : "";
   return `No ${state.clock === "cpu" ? "CPU time" : "time in these states"} here${left}.`;
+}
+
+/** @param {import("./table.js").FramesTable} table @param {import("./intervals.js").Errors | null} errors */
+export function showErrors(table, errors) {
+  table.setErrors(errors);
+  byId("errors").textContent = errors
+    ? "± 95 % interval of the share, in points"
+    : `no ±: it takes ${FEWEST_UNITS} transactions to tell`;
 }
