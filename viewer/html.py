@@ -52,6 +52,7 @@ MODULES = (
     "sandwich",
     "sandwichview",
     "framepane",
+    "windowdetails",
     "details",
     "controls",
     "sums",

@@ -239,6 +239,8 @@ def compare(profile, tmp_path, rng, count):
         told = expected(shown) | {"around": neighbours(shown, rng), "intervals": intervals(shown)}
         if not case["cut"]["hide"] and case["cut"]["focus"] < 0:
             told["lines"] = lines(shown)
+        if case["transaction"] >= 0 and shown.span_mask[case["transaction"]]:
+            told["waiting"] = shown.waiting()[list(WAIT_COLUMNS)].sum().to_dict()
         cases.append({**case, "expected": told})
     assert sum(bool(case["expected"]["functions"]) for case in cases) > count / 5
     file = tmp_path / "cases.json"

@@ -170,7 +170,7 @@ class App {
     this.charts.setRange(state.range);
     this.charts.setMarks(this.found, state.fn, state.span);
     this.picker.select(state.transaction);
-    showDetails(model, state.transaction, state.span);
+    showDetails(model, state.transaction, state.span, choice, state.range);
     this.merged.show(sums, state, this.found);
     this.pane.show(state, sums, choice);
     showSums(state, sums, state.transaction < 0 && model.threads.length > 1, this.found);

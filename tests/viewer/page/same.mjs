@@ -10,7 +10,8 @@ import { Model } from "../../../viewer/page/model.js";
 import { RowSource, rowOrder } from "../../../viewer/page/rows.js";
 import { SandwichTrees } from "../../../viewer/page/sandwich.js";
 import { lineTimes } from "../../../viewer/page/stackwalk.js";
-import { sumWaits } from "../../../viewer/page/waits.js";
+import { exclusiveWithin } from "../../../viewer/page/windowdetails.js";
+import { sumWaits, waitsOfChoice } from "../../../viewer/page/waits.js";
 
 const { data, cases, waits } = JSON.parse(readFileSync(process.argv[2]));
 const model = new Model(await unpack(data));
@@ -83,7 +84,13 @@ for (const { name, transaction, range, states, clock, frames, collapse, off, cut
   }
   if (expected.lines) assert.deepEqual(lines(sums), expected.lines, `${name}: lines`);
   if (expected.around) assert.deepEqual(around(choice, frames, collapse, expected.around.fn), expected.around, `${name}: callers and callees`);
+  if (expected.waiting) assert.deepEqual(waitsOfChoice(model, choice).waits, expected.waiting, `${name}: waiting`);
   assert.deepEqual([sums.sum, sums.excluded, sums.rehomed], expected.sums, `${name}: sums`);
 }
+const whole = exclusiveWithin(model.spans, -Infinity, Infinity);
+assert.deepEqual([...whole], [...model.spans.exclusive], "exclusive times");
+const middle = model.end / 2;
+const halves = [exclusiveWithin(model.spans, -Infinity, middle), exclusiveWithin(model.spans, middle, Infinity)];
+assert.deepEqual(halves[0].map((ns, row) => ns + halves[1][row]), whole, "exclusive times of two windows that touch");
 for (const [span, parts] of Object.entries(waits)) assert.deepEqual(sumWaits(model, Number(span)), parts, `waits of span ${span}`);
 console.log(cases.length);
