@@ -28,6 +28,7 @@ MODULES = (
     "palette",
     "state",
     "surface",
+    "owners",
     "flame",
     "waitbar",
     "waterfall",

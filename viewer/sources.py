@@ -179,14 +179,15 @@ def _check(status: os.stat_result, began_ns: int) -> None:
 
 
 def _begins_there(lines: list[str], name: str, first: int) -> bool:
-    """Whether the function can begin on its recorded first line."""
+    """Whether the function can begin on its recorded first line: its own, or a decorator's."""
     if first > len(lines):
         return False
     bare = name.rpartition(".")[2]
     if first < 1 or not bare.isidentifier():  # <module>, <lambda>, <listcomp>
         return True
-    part = lines[first - 1 : first + _DECORATORS]
-    return any(re.search(rf"\b(?:def|class)\s+{re.escape(bare)}\b", line) for line in part)
+    last = first + _DECORATORS if lines[first - 1].lstrip().startswith("@") else first
+    begins = re.compile(rf"\b(?:def|class)\s+{re.escape(bare)}\b")
+    return any(begins.search(line) for line in lines[first - 1 : last])
 
 
 def _relative(file: str, header: Header) -> str:

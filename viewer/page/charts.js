@@ -251,17 +251,19 @@ export class Charts {
   hoverBox(box, x, y) {
     this.flame.hovered = box;
     this.flame.surface.invalidate();
-    const told = box && this.tellBox(box);
+    const told = box && this.tellBox(box, x);
     if (x < 0) announce(told);
     else this.tip(told, byId("flame"), x, y);
   }
 
-  /** @param {import("./flame.js").Box} box */
-  tellBox(box) {
+  /** @param {import("./flame.js").Box} box @param {number} x -1: by keyboard */
+  tellBox(box, x) {
     const { start, end, fn, waits } = this.flame.info(box);
     const { name, file, module } = this.model.functions;
     const place = file[fn] ? `${file[fn]}:${this.model.firstLine[fn]}` : module[fn];
     const lines = [place, `${duration(end - start)}, from ${duration(start - this.axis.min)}`, `depth ${box.depth + 1}`];
+    const owner = this.flame.ownerAt(box.lane, x < 0 ? this.axis.toPixel(start, this.flame.surface.width) : x);
+    if (owner >= 0) lines.push(`in ${this.spans.label(owner)} #${this.model.spans.id[owner]}`);
     return { title: name[fn], lines: waits ? [...lines, suspendedText(waits, start, end)] : lines };
   }
 

@@ -4,10 +4,11 @@
 import { boxAt, eachVisible } from "./layers.js";
 import { SHADES } from "./palette.js";
 import { STATE } from "./model.js";
+import { drawOwners, OWNERS } from "./owners.js";
 import { dots, hatch, Labels, Surface } from "./surface.js";
 
 const ROW = 18;
-const HEAD = 20;
+const HEAD = 24;
 
 /**
  * A box of the chart: lane and depth as indexes, the box's index in its layer.
@@ -75,6 +76,7 @@ export class FlameChart {
       const top = this.laneTop(i) - this.scroll;
       if (top > height || top + lane.layers.length * ROW < 0) return;
       this.drawTitle(context, this.titles[i], top - HEAD, width);
+      if (lane.owners?.count) drawOwners(context, this.theme, this.axis, lane.owners, top - OWNERS - 1, width);
       lane.layers.forEach((layer, depth) => {
         const y = top + this.rowOf(i, depth) * ROW;
         if (y < height && y + ROW > 0) this.drawLayer(context, lane, layer, y, width);
@@ -89,7 +91,7 @@ export class FlameChart {
   /** @param {CanvasRenderingContext2D} context @param {string} title @param {number} y @param {number} width */
   drawTitle(context, title, y, width) {
     context.fillStyle = this.theme.color("muted");
-    context.fillText(this.labels.fit(context, title, width - 16), 8, y + HEAD / 2 + 1);
+    context.fillText(this.labels.fit(context, title, width - 16), 8, y + HEAD / 2 - 2);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {import("./layers.js").Layer} layer @param {number} y @param {number} width */
@@ -188,6 +190,13 @@ export class FlameChart {
       if (index >= 0) return { lane, depth, index };
     }
     return null;
+  }
+
+  /** The transaction that a lane's thread worked for at a point, -1: none. @param {number} lane @param {number} x */
+  ownerAt(lane, x) {
+    const { owners } = this.lanes[lane];
+    const index = owners ? boxAt(owners, this.axis.toTime(x, this.surface.width)) : -1;
+    return owners && index >= 0 ? owners.node[index] : -1;
   }
 
   /** @param {Box} box */

@@ -84,13 +84,14 @@ function shareCell(ns, whole) {
 function walkNeighbours(list, event) {
   const at = /** @type {HTMLElement} */ (document.activeElement)?.closest("li");
   if (!at || event.ctrlKey || event.metaKey || event.altKey) return;
-  const twist = /** @type {HTMLButtonElement} */ (at.querySelector("button"));
+  const twist = /** @type {HTMLButtonElement} */ (at.querySelector("button.neighbour-twist"));
   const open = twist.getAttribute("aria-expanded") === "true";
   const items = [...list.querySelectorAll("li")];
   const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
   if (step) {
     const next = items[Math.min(Math.max(items.indexOf(at) + step, 0), items.length - 1)];
-    /** @type {HTMLElement | null} */ (next.querySelector("button.neighbour-name, button:enabled"))?.focus();
+    const row = /** @type {HTMLElement} */ (next.firstElementChild);
+    /** @type {HTMLElement | null} */ (row.querySelector("button.neighbour-name") ?? row.querySelector("button:enabled"))?.focus();
   } else if ((event.key === "ArrowRight" && !open) || (event.key === "ArrowLeft" && open)) twist.click();
   else return;
   event.preventDefault();
