@@ -7,7 +7,7 @@ import { listenControls, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
 import { tableErrors } from "./intervals.js";
 import { byId, dateTime, duration, element, grouped, plural } from "./format.js";
-import { FramePane, showCuts } from "./framepane.js";
+import { FRAME_TABS, FramePane, showCuts } from "./framepane.js";
 import { MergedChart } from "./mergedchart.js";
 import { EVERYTHING, Model, OUTSIDE } from "./model.js";
 import { groupTransactions, Picker } from "./picker.js";
@@ -83,6 +83,7 @@ class App {
     const { query } = this.state;
     if (query !== before.query) this.found = findFunctions(this.model, query);
     if (CHART_STATE.some((name) => this.state[name] !== before[name])) this.showCharts();
+    if (this.state.direction !== before.direction) this.scrollToRoots();
     if (done) this.refresh();
     else this.charts.setRange(this.state.range);
   }
@@ -99,14 +100,20 @@ class App {
     const { from, to } = this.model.extent(this.state.transaction);
     this.showCharts();
     this.charts.axis.setExtent(from, to);
-    byId("flame-scroll").scrollTop = 0;
     byId("spans-scroll").scrollTop = 0;
+    this.scrollToRoots();
   }
 
   showCharts() {
     const { transaction, frames, collapse, direction, off } = this.state;
     this.charts.flame.flipped = direction === "flame";
     this.charts.show(transaction, this.model.view(frames, collapse, this.cut), this.countedStates(), off);
+  }
+
+  /** Once the panes have their heights: icicles hang from the top, flames stand at the bottom. */
+  scrollToRoots() {
+    const { flame } = this.charts;
+    requestAnimationFrame(() => (byId("flame-scroll").scrollTop = flame.flipped ? flame.fullHeight : 0));
   }
 
   get cut() {
@@ -214,7 +221,9 @@ class App {
     byId("help-open").addEventListener("click", () => help.showModal());
     byId("help-close").addEventListener("click", () => help.close());
     byId("search").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-      if (event.key === "Enter") this.table.nextFound(event.shiftKey ? -1 : 1);
+      if (event.key !== "Enter") return;
+      if (FRAME_TABS.includes(this.state.tab)) this.change({ tab: "bottom-up" });
+      this.table.nextFound(event.shiftKey ? -1 : 1);
     });
     listenShortcuts(this);
   }

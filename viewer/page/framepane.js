@@ -16,6 +16,11 @@ export const FRAME_TABS = ["sandwich", "source", "stack"];
  * @property {(change: Partial<import("./state.js").State>) => void} change
  */
 
+/** What the pane depends on. */
+const PANE_STATE = /** @type {const} */ ([
+  "tab", "fn", "box", "nth", "trace", "first", "transaction", "range", "states", "clock", "frames", "collapse", "focus", "hide", "off",
+]);
+
 /** Fills the pane; `show` is called after every change of the state. */
 export class FramePane {
   /** @param {import("./model.js").Model} model @param {(change: Partial<import("./state.js").State>) => void} change */
@@ -28,6 +33,7 @@ export class FramePane {
     byId("stack-after").addEventListener("click", () => this.step(1));
     /** @type {import("./state.js").State | null} */ this.state = null;
     this.count = 0;
+    this.shown = "";
   }
 
   /** @param {number} step */
@@ -47,13 +53,16 @@ export class FramePane {
     byId("frame-pane").hidden = !shown;
     byId("choose-collapse").hidden = state.tab === "source" || state.tab === "stack";
     byId("choose-frames").hidden = state.tab === "source" || state.tab === "stack";
+    // Made again only when what it tells has changed: whatever was opened or scrolled stays.
+    const key = shown ? JSON.stringify(PANE_STATE.map((name) => state[name])) : "";
+    if (key === this.shown) return;
+    this.shown = key;
     if (!shown) return;
     byId("frame-pane").setAttribute("aria-labelledby", `tab-${state.tab}`);
     byId("frame-head").replaceChildren(...this.head(state, sums));
     byId("stack-tools").hidden = state.tab !== "stack";
     byId("frame-body").replaceChildren(...this.body(state, sums, choice));
-    const mark = state.tab === "source" ? ".own, .hot" : ".selected .hot, .selected";
-    byId("frame-body").querySelector(mark)?.scrollIntoView({ block: state.tab === "source" ? "center" : "nearest" });
+    scrollToMark(byId("frame-body"), state.tab === "source" ? ".source" : "", state.tab === "source" ? ".own" : ".selected");
   }
 
   /** @param {import("./state.js").State} state @param {import("./rows.js").Sums} sums */
@@ -110,6 +119,16 @@ export class FramePane {
     const view = sandwichView(this.model, sums, fn, this.choose);
     return /** @type {HTMLElement} */ (view.querySelector("#frame-callers"));
   }
+}
+
+/** Scrolls a box of the pane, and nothing around it, to what is marked. */
+/** @param {HTMLElement} body @param {string} inner the box that scrolls, "": the body @param {string} mark */
+function scrollToMark(body, inner, mark) {
+  const box = /** @type {HTMLElement | null} */ (inner ? body.querySelector(inner) : body);
+  const marked = box?.querySelector(mark);
+  if (!box || !marked) return;
+  const below = marked.getBoundingClientRect().top - box.getBoundingClientRect().top;
+  box.scrollTop += below - Math.min(box.clientHeight / 3, 90);
 }
 
 /**

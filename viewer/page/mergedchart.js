@@ -39,11 +39,15 @@ export class MergedChart {
     const hidden = state.order === "time";
     byId("merged-pane").hidden = hidden;
     byId("flame-pane").hidden = !hidden;
-    if (hidden || state.order === "time") return;
+    if (hidden || state.order === "time") {
+      this.drawn = "";
+      return;
+    }
     chart.found = found;
     chart.selected = state.fn;
     chart.flipped = state.direction === "flame";
-    if (this.sums !== sums || this.drawn !== state.order) {
+    const fresh = this.drawn !== `${state.order} ${state.direction}`;
+    if (this.sums !== sums || fresh) {
       const layers = mergedLayers(sums.tree, sums.total, (fn) => model.functions.name[fn], state.order);
       const none = { count: 0, start: new Float64Array(0), end: new Float64Array(0), node: new Int32Array(0) };
       const title = `${duration(sums.sum)} merged, ${state.order === "left-heavy" ? "the widest first" : "by name"}`;
@@ -53,8 +57,9 @@ export class MergedChart {
       if (!this.sums || this.sums.sum !== sums.sum) axis.setExtent(0, sums.sum);
     }
     this.sums = sums;
-    this.drawn = state.order;
-    if (chart.flipped) byId("merged-scroll").scrollTop = chart.fullHeight;
+    this.drawn = `${state.order} ${state.direction}`;
+    // Once the panes have their heights: the root is in sight at first.
+    if (fresh) requestAnimationFrame(() => (byId("merged-scroll").scrollTop = chart.flipped ? chart.fullHeight : 0));
     chart.surface.invalidate();
   }
 

@@ -36,7 +36,7 @@ function side(view, id, title, rows, more) {
   const list = element("ul", { class: "neighbours", "aria-label": title }, rows.slice(0, MOST_NEIGHBOURS).map((row) => neighbourItem(view, row, more)));
   list.addEventListener("keydown", (event) => walkNeighbours(list, event));
   return element("section", { id: `frame-${id}`, "data-sum-ns": view.whole }, [
-    element("h3", { text: title }),
+    element("h2", { text: title }),
     rows.length ? list : element("p", { class: "none", text: "nothing here" }),
     rows.length > MOST_NEIGHBOURS ? element("p", { class: "none", text: `and ${rows.length - MOST_NEIGHBOURS} more` }) : null,
   ]);
