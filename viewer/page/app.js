@@ -6,7 +6,7 @@ import { unpack } from "./columns.js";
 import { listenControls, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
 import { tableErrors } from "./intervals.js";
-import { byId, dateTime, duration, element, grouped, plural } from "./format.js";
+import { byId, dateTime, duration, element, grouped } from "./format.js";
 import { FRAME_TABS, FramePane, showCuts } from "./framepane.js";
 import { MergedChart } from "./mergedchart.js";
 import { EVERYTHING, Model, OUTSIDE } from "./model.js";
