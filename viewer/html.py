@@ -57,6 +57,7 @@ MODULES = (
     "details",
     "controls",
     "sums",
+    "answers",
     "shortcuts",
     "app",
 )

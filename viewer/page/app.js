@@ -1,11 +1,11 @@
 // @ts-check
 /** The page: one state, from which everything that is shown follows. */
 
+import { Answers } from "./answers.js";
 import { Charts } from "./charts.js";
 import { unpack } from "./columns.js";
 import { listenControls, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
-import { tableErrors } from "./intervals.js";
 import { byId, dateTime, duration, element, grouped } from "./format.js";
 import { FRAME_TABS, FramePane, showCuts } from "./framepane.js";
 import { MergedChart } from "./mergedchart.js";
@@ -15,7 +15,7 @@ import { RowSource, rowOrder } from "./rows.js";
 import { listenShortcuts } from "./shortcuts.js";
 import { listenSplits, showSplits } from "./split.js";
 import { DEFAULT_STATE, readHash, writeHash } from "./state.js";
-import { showErrors, showSums } from "./sums.js";
+import { showSums } from "./sums.js";
 import { FramesTable } from "./table.js";
 import { ThreadPicker } from "./threads.js";
 
@@ -30,7 +30,7 @@ class App {
     this.base = { ...DEFAULT_STATE, transaction: firstTransaction(model) };
     this.state = this.base;
     /** @type {Uint8Array | null} */ this.found = null;
-    /** @type {ReturnType<Model["tabulate"]> | null} */ this.sums = null;
+    this.answers = new Answers(model);
     this.charts = new Charts(model, {
       range: (range, done) => this.change({ range, span: -1 }, done),
       span: (span) => this.chooseSpan(span),
@@ -68,6 +68,7 @@ class App {
     if (state.shown) this.charts.axis.show(...state.shown);
     this.refresh();
     if (state.merged && state.order !== "time") this.merged.axis.show(...state.merged);
+    this.save();
   }
 
   /** Writes the state into the URL's hash, without a step in the history. */
@@ -153,7 +154,7 @@ class App {
     byId("zoom-text").textContent = axis.isWhole ? "" : `showing ${duration(axis.x1 - axis.x0)} of ${duration(axis.max - axis.min)}`;
     byId("zoom-reset").disabled = this.axis.isWhole;
     clearTimeout(this.saving);
-    this.saving = setTimeout(() => this.save(), 200);
+    this.saving = setTimeout(() => this.save(), 100);
   }
 
   /** @param {"self"|"total"|"name"} sort */
@@ -167,7 +168,7 @@ class App {
     const { state, model } = this;
     const window_ = model.window(state.transaction, state.range);
     const choice = { transaction: state.transaction, ...window_, states: this.countedStates(), clock: state.clock, off: state.off, cut: this.cut };
-    const sums = (this.sums = model.tabulate(choice, state.frames, state.collapse));
+    const sums = this.answers.sumsOf(choice, state);
     const order = rowOrder(state.sort, state.ascending, (fn) => model.functions.name[fn]);
     const source = new RowSource(sums, state.tab === "top-down" ? "top-down" : "bottom-up", order);
     showControls(state);
@@ -184,9 +185,7 @@ class App {
     showSplits(state);
     this.showHeading();
     this.save();
-    // After the page is painted: of a large recording they take a moment.
-    clearTimeout(this.errorsDue);
-    this.errorsDue = setTimeout(() => showErrors(this.table, state.transaction < 0 ? tableErrors(model, choice, state, sums) : null), 30);
+    this.answers.tellErrors(this.table, choice, state, sums);
   }
 
   showHeading() {
