@@ -10,6 +10,7 @@ import pytest
 
 from flamespan.aggregator import load
 from flamespan.aggregator.waiting import COLUMNS as WAIT_COLUMNS
+from flamespan.viewer import words
 from flamespan.viewer.html import render_html
 from helpers import waits, webapp
 from helpers.chromium import page_of
@@ -270,6 +271,15 @@ def test_interleaved_transactions_are_told_apart(show, profiles):
         assert f"#{spans.id[owner]}" in text
         found.add(owner)
     assert len(found) > 1
+
+
+def test_the_list_tells_durations_and_failures(page, profile):
+    table = profile.transactions()
+    shown = page.locator(".group .pick-about").all_text_contents()
+    p50, p95 = (table[name].map(words.duration) for name in ("p50_ns", "p95_ns"))
+    assert shown == [f"p50 {a} · p95 {b}" for a, b in zip(p50, p95, strict=True)]
+    failed = page.locator(".group .pick-errors").all_text_contents()
+    assert failed == [f"{count} failed" for count in table["errors"] if count]
 
 
 def test_sparklines(page, profile):

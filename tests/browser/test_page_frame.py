@@ -250,6 +250,32 @@ def test_links_to_repository_and_editor(page, folder):
     assert editor == f"vscode://file/{folder / 'shop' / 'serve.py'}:11"
 
 
+def test_links_to_the_line_that_ran(page, folder):
+    select(page, "price")
+    page.keyboard.press("5")
+    frame = page.locator(".trace-frame.selected")
+    line = frame.get_attribute("data-line")
+    assert line == "12"
+    assert frame.locator("a:text('repository')").get_attribute("href") == (
+        f"https://git.example/app/blob/0a1b2c3d/shop/serve.py#L{line}"
+    )
+    editor = f"vscode://file/{folder / 'shop' / 'serve.py'}:{line}"
+    assert frame.locator("a:text('editor')").get_attribute("href") == editor
+    page.keyboard.press("4")
+    row = page.locator(f".source .code[data-line='{line}']")
+    assert row.locator("a:text('editor')").get_attribute("href") == editor
+
+
+def test_the_next_match_is_found_from_any_tab(page):
+    select(page, "price")
+    page.keyboard.press("5")
+    page.keyboard.press("/")
+    page.keyboard.type("spin")
+    page.keyboard.press("Enter")
+    assert page.is_visible("#table-grid")
+    assert page.locator(".row.found .fn").first.text_content() == "spin"
+
+
 def test_focus_and_hide(page, view, profile):
     focused = view.focus(label(view, "price"))
     select(page, "price")

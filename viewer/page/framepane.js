@@ -2,7 +2,7 @@
 /** The frame pane: the selected function with its stacks, callers and callees, and its source. */
 
 import { byId, duration, element, grouped, percent } from "./format.js";
-import { addressesOf, copyButton, linkTo } from "./links.js";
+import { addressesOf, copyButton, linkTo, processOf } from "./links.js";
 import { sandwichView } from "./sandwichview.js";
 import { sourceView } from "./sourcecode.js";
 import { originBadge, stackTrace, timeAndShare } from "./stacktrace.js";
@@ -89,7 +89,7 @@ export class FramePane {
     const { fn } = state;
     if (state.tab === "stack") return this.stacks(state, sums, choice);
     if (fn < 0) return [];
-    if (state.tab === "source") return sourceView(model, sums, fn);
+    if (state.tab === "source") return sourceView(model, sums, fn, processOf(model, state.transaction));
     const collapse = state.collapse === "none" ? "none" : "direct";
     const called = collapse === state.collapse ? sums : model.tabulate(choice, state.frames, collapse);
     return [sandwichView(model, called, fn, this.choose)];
@@ -110,7 +110,7 @@ export class FramePane {
       ? `stack ${grouped(nth + 1)} of ${grouped(nodes.length)} ${where}: ${duration(weights[node])}, ${percent(weights[node] / sum)}`
       : `no stack ${where} has time`;
     if (!nodes.length) return [];
-    const look = { fn: state.fn, trace: state.trace, first: state.first, choose: this.choose };
+    const look = { fn: state.fn, trace: state.trace, first: state.first, choose: this.choose, process: processOf(model, state.transaction) };
     return [stackTrace(model, node, look), ...(state.fn < 0 ? [] : [this.calledFrom(sums, state.fn)])];
   }
 
@@ -161,7 +161,7 @@ function placeOf(model, fn) {
 export function frameActions(model, state, change) {
   const { fn, transaction, focus, hide } = state;
   const { name, file } = model.functions;
-  const process = model.processes[transaction >= 0 ? model.spans.process[transaction] : 0];
+  const process = processOf(model, transaction);
   const line = model.firstLine[fn];
   const { repository, editor } = addressesOf(model.head, process, file[fn], line);
   /** @param {string} text @param {string} key @param {Partial<import("./state.js").State>} to */

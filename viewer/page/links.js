@@ -43,6 +43,28 @@ function fill(template, values, allowed) {
   return known ? filled : null;
 }
 
+/**
+ * Small links to a line: the repository's and the editor's, those there are.
+ * @param {any} head @param {any} process @param {string} file @param {number} line
+ * @returns {HTMLElement[]}
+ */
+export function lineLinks(head, process, file, line) {
+  const { repository, editor } = addressesOf(head, process, file, line);
+  const place = `${file}:${line}`;
+  return [linkTo("repository", repository, `Open ${place} in the repository`), linkTo("editor", editor, `Open ${place} in the editor`)]
+    .filter((link) => link !== null)
+    .map((link) => {
+      link.className = "line-link";
+      return link;
+    });
+}
+
+/** The process whose release a link is about: the transaction's, else the first. */
+/** @param {import("./model.js").Model} model @param {number} transaction */
+export function processOf(model, transaction) {
+  return model.processes[transaction >= 0 ? model.spans.process[transaction] : 0];
+}
+
 /** @param {string} label @param {string | null} address @param {string} title @returns {HTMLElement | null} */
 export function linkTo(label, address, title) {
   if (!address) return null;

@@ -2,6 +2,7 @@
 /** Source text: a few lines around one, and a whole file with the time of each line. */
 
 import { columnTime, duration, element, grouped, percent } from "./format.js";
+import { lineLinks } from "./links.js";
 import { lineTimes } from "./stackwalk.js";
 
 const MOST_LINES = 4000;
@@ -42,9 +43,10 @@ export function contextOf(head, file, line, around = 3) {
  * A file with the time of each of its lines; the lines with time alone where the text is not known.
  * @param {import("./model.js").Model} model
  * @param {import("./rows.js").Sums} sums @param {number} fn whose file
+ * @param {any} process whose release links are about
  * @returns {HTMLElement[]}
  */
-export function sourceView(model, sums, fn) {
+export function sourceView(model, sums, fn, process) {
   const file = model.functions.file[fn];
   const times = lineTimes(model, sums.weights, file);
   const lines = sourceLines(model.head, file);
@@ -52,6 +54,10 @@ export function sourceView(model, sums, fn) {
   const hottest = [...times].reduce((best, [line, { self }]) => (self > (times.get(best)?.self ?? 0) ? line : best), -1);
   const own = ownLines(model, fn);
   const rows = numbers.map((line) => sourceRow(line, lines ? lines[line - 1] : "", times.get(line), sums.sum, line === hottest, own.has(line)));
+  for (const row of rows) {
+    const line = Number(row.dataset.line);
+    if (times.has(line)) row.append(...lineLinks(model.head, process, file, line));
+  }
   const self = [...times.values()].reduce((sum, time) => sum + time.self, 0);
   const about = `${file || "no file"} · ${duration(self)} in these lines themselves · recorded lines, whichever frames the table shows`;
   const cut = lines && numbers.length < lines.length ? ` Of ${grouped(lines.length)} lines those around the function are shown.` : "";

@@ -2,6 +2,7 @@
 /** One recorded stack as a list: In App and System badges, source around each line that ran. */
 
 import { duration, element, percent, plural } from "./format.js";
+import { lineLinks } from "./links.js";
 import { contextOf, whyNoSource } from "./sourcecode.js";
 import { framesOf } from "./stackwalk.js";
 
@@ -11,6 +12,7 @@ import { framesOf } from "./stackwalk.js";
  * @property {"relevant"|"full"} trace
  * @property {"oldest"|"newest"} first
  * @property {(fn: number) => void} choose
+ * @property {any} process whose release links are about
  */
 
 /**
@@ -76,7 +78,8 @@ function frameItem(model, frame, look, open) {
   const select = element("button", { type: "button", class: "trace-name", text: name[fn], title: "Select this function" });
   select.addEventListener("click", () => look.choose(fn));
   const item = element("li", { class: fn === look.fn ? "trace-frame selected" : "trace-frame", "data-fn": fn, "data-line": line }, [
-    element("div", { class: "trace-head" }, [toggle, originBadge(model, fn), select, element("span", { class: "trace-where", text: place, title: place })]),
+    element("div", { class: "trace-head" }, [toggle, originBadge(model, fn), select, element("span", { class: "trace-where", text: place, title: place }),
+      ...lineLinks(model.head, look.process, file[fn], line || model.firstLine[fn])]),
   ]);
   const shown = context ?? element("p", { class: "source-why", text: whyNoSource(model.head, file[fn]) });
   shown.hidden = !open;
