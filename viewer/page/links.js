@@ -18,8 +18,8 @@ export function addressesOf(head, process, file, line) {
   };
   const known = !file.startsWith("<") && Boolean(file);
   return {
-    repository: known && path ? fill(repository, values, /^https?:\/\//) : null,
-    editor: known && /^(\/|[A-Za-z]:[\\/])/.test(file) ? fill(editor, values, /^(?!javascript:|data:|vbscript:)[a-z][a-z0-9+.-]*:/i) : null,
+    repository: known && path ? fillTemplate(repository, values, /^https?:\/\//) : null,
+    editor: known && /^(\/|[A-Za-z]:[\\/])/.test(file) ? fillTemplate(editor, values, /^(?!javascript:|data:|vbscript:)[a-z][a-z0-9+.-]*:/i) : null,
   };
 }
 
@@ -32,7 +32,7 @@ function commitOf(release) {
  * @param {string | undefined} template @param {Record<string, string>} values @param {RegExp} allowed
  * @returns {string | null} null where a value that the template needs is not known
  */
-function fill(template, values, allowed) {
+function fillTemplate(template, values, allowed) {
   if (!template || !allowed.test(template)) return null;
   let known = true;
   const filled = template.replace(/\{(\w+)\}/g, (whole, name) => {

@@ -63,10 +63,3 @@ function sortedChildren(tree, total, name, order) {
   for (const children of byParent.values()) children.sort(order === "alphabetical" ? byName : byWeight);
   return byParent;
 }
-
-/** @param {import("./stacks.js").Tree} tree @param {number} node @returns {number[]} functions from the root to the node */
-export function pathOf(tree, node) {
-  /** @type {number[]} */ const path = [];
-  for (let at = node; at; at = tree.parent[at]) path.push(tree.fn[at]);
-  return path.reverse();
-}

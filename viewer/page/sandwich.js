@@ -41,10 +41,10 @@ export class SandwichTrees {
   above(key, places) {
     const { tree, total, own } = this;
     const groups = groupPlaces(places, ({ at }) => (tree.parent[at] ? tree.fn[tree.parent[at]] : NO_CALLER));
-    return inOrder([...groups].map(([fn, list]) => ({
+    return heaviestFirst([...groups].map(([fn, list]) => ({
       key: `${key}/${fn}`, fn,
-      self: sumOf(list, ({ node }) => own[node]),
-      total: sumOf(list, ({ node }) => total[node]),
+      self: sumPlaces(list, ({ node }) => own[node]),
+      total: sumPlaces(list, ({ node }) => total[node]),
       places: list.map(({ node, at }) => ({ node, at: tree.parent[at] })),
       leaf: !list.some(({ at }) => tree.parent[at] && tree.parent[tree.parent[at]]),
     })));
@@ -53,14 +53,14 @@ export class SandwichTrees {
   /** @returns {Neighbour[]} */
   callees() {
     const rows = this.below("", this.outer);
-    const itself = sumOf(this.outer, (node) => this.self[node]);
+    const itself = sumPlaces(this.outer, (node) => this.self[node]);
     if (itself) rows.push({ key: "/itself", fn: ITSELF, self: itself, total: itself, places: [], leaf: true });
-    return inOrder(rows);
+    return heaviestFirst(rows);
   }
 
   /** @param {Neighbour} of @returns {Neighbour[]} the callees of a callee */
   calleesOf(of) {
-    return inOrder(this.below(of.key, of.places.map(({ node }) => node)));
+    return heaviestFirst(this.below(of.key, of.places.map(({ node }) => node)));
   }
 
   /** @param {string} key @param {number[]} nodes @returns {Neighbour[]} */
@@ -70,7 +70,7 @@ export class SandwichTrees {
     return [...groupPlaces(called, ({ node }) => tree.fn[node])].map(([fn, places]) => ({
       key: `${key}/${fn}`, fn, places,
       self: this.selfIn(places, fn),
-      total: sumOf(places, ({ node }) => total[node]),
+      total: sumPlaces(places, ({ node }) => total[node]),
       leaf: !places.some(({ node }) => this.children.has(node)),
     }));
   }
@@ -130,11 +130,11 @@ function groupPlaces(places, whose) {
 }
 
 /** @template T @param {T[]} items @param {(item: T) => number} value */
-function sumOf(items, value) {
+function sumPlaces(items, value) {
   return items.reduce((sum, item) => sum + value(item), 0);
 }
 
 /** @param {Neighbour[]} rows @returns {Neighbour[]} most time first */
-function inOrder(rows) {
+function heaviestFirst(rows) {
   return rows.filter(({ total }) => total).sort((a, b) => b.total - a.total || a.fn - b.fn);
 }

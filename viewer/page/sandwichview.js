@@ -21,8 +21,8 @@ export function sandwichView(model, sums, fn, choose) {
   /** @param {import("./sandwich.js").Neighbour} of */
   const down = (of) => trees.calleesOf(of);
   return element("div", { class: "sandwich" }, [
-    side(view, "callers", "Called from", trees.callers(), up),
-    side(view, "callees", "Calls", trees.callees(), down),
+    neighbourSide(view, "callers", "Called from", trees.callers(), up),
+    neighbourSide(view, "callees", "Calls", trees.callees(), down),
   ]);
 }
 
@@ -32,7 +32,7 @@ export function sandwichView(model, sums, fn, choose) {
  * @param {import("./sandwich.js").Neighbour[]} rows
  * @param {(of: import("./sandwich.js").Neighbour) => import("./sandwich.js").Neighbour[]} more
  */
-function side(view, id, title, rows, more) {
+function neighbourSide(view, id, title, rows, more) {
   const list = element("ul", { class: "neighbours", "aria-label": title }, rows.slice(0, MOST_NEIGHBOURS).map((row) => neighbourItem(view, row, more)));
   list.addEventListener("keydown", (event) => walkNeighbours(list, event));
   return element("section", { id: `frame-${id}`, "data-sum-ns": view.whole }, [

@@ -5,7 +5,7 @@ import { columnTime, duration, element, grouped, percent } from "./format.js";
 import { lineLinks } from "./links.js";
 import { lineTimes } from "./stackwalk.js";
 
-const MOST_LINES = 4000;
+const LINES_SHOWN = 4000;
 
 /** @param {any} head @param {string} file @returns {string[] | null} the file's lines, where they are known */
 export function sourceLines(head, file) {
@@ -71,8 +71,8 @@ export function sourceView(model, sums, fn, process) {
 
 /** @param {number} count @param {number} around @returns {number[]} */
 function linesShown(count, around) {
-  const first = count <= MOST_LINES ? 1 : Math.max(Math.min(around - MOST_LINES / 2, count - MOST_LINES + 1), 1);
-  return Array.from({ length: Math.min(count, MOST_LINES) }, (_, i) => first + i);
+  const first = count <= LINES_SHOWN ? 1 : Math.max(Math.min(around - LINES_SHOWN / 2, count - LINES_SHOWN + 1), 1);
+  return Array.from({ length: Math.min(count, LINES_SHOWN) }, (_, i) => first + i);
 }
 
 /** Lines on which a function was seen. @param {import("./model.js").Model} model @param {number} fn */

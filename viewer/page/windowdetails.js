@@ -22,7 +22,7 @@ export function windowFacts(model, choice, range) {
   const begin = model.extent(choice.transaction).from;
   let [roots, inner] = [0, 0];
   for (let row = 0; row < spans.count; row++) {
-    if (!isShown(spans, row, choice.transaction) || spans.start[row] >= to || spans.end[row] <= from) continue;
+    if (!inTransaction(spans, row, choice.transaction) || spans.start[row] >= to || spans.end[row] <= from) continue;
     if (spans.parent[row] < 0) roots++;
     else inner++;
   }
@@ -39,7 +39,7 @@ export function windowFacts(model, choice, range) {
 }
 
 /** @param {import("./model.js").SpanTable} spans @param {number} row @param {number} transaction */
-function isShown(spans, row, transaction) {
+function inTransaction(spans, row, transaction) {
   return spans.inView[row] === 1 && (transaction === -2 || spans.transaction[row] === transaction);
 }
 
@@ -60,7 +60,7 @@ export function exclusiveWithin(spans, from, to) {
   const exclusive = new Float64Array(spans.count);
   for (const [root, family] of families) {
     family.sort((a, b) => spans.start[a] - spans.start[b] || a - b);
-    sweep(spans, family, spans.end[root], (row, start, end) => {
+    bookYoungest(spans, family, spans.end[root], (row, start, end) => {
       exclusive[row] += Math.max(Math.min(end, to) - Math.max(start, from), 0);
     });
   }
@@ -72,7 +72,7 @@ export function exclusiveWithin(spans, from, to) {
  * @param {number} limit the transaction's end
  * @param {(row: number, start: number, end: number) => void} book
  */
-function sweep(spans, family, limit, book) {
+function bookYoungest(spans, family, limit, book) {
   /** @type {number[]} */ const open = [];
   let now = spans.start[family[0]];
   for (let i = 0; i <= family.length; i++) {
