@@ -25,9 +25,18 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("page")
 
 
+def two_processes(folder):
+    folder.mkdir()
+    for pid in (100, 200):
+        told = webapp.header(pid=pid, session_id=f"drawn {pid}")
+        webapp.build(seed=pid, requests=3).write(folder / f"{pid}.fspan", told)
+    return load(folder)
+
+
 @pytest.fixture(scope="module")
 def profiles(folder):
     return {
+        "two": two_processes(folder / "two"),
         "webapp": load(webapp.write(folder / "webapp.fspan")),
         "gil": waits.gil().profile(),
         "tasks": waits.tasks().profile(),
@@ -359,22 +368,13 @@ def test_an_address_with_nonsense_is_read_as_far_as_it_goes(show, profile):
     check_tree(page, profile, "top-down")
 
 
-def test_processes_are_switched_off(tmp_path):
-    folder = tmp_path / "two"
-    folder.mkdir()
-    for pid in (100, 200):
-        told = webapp.header(pid=pid, session_id=f"drawn {pid}")
-        webapp.build(seed=pid, requests=3).write(folder / f"{pid}.fspan", told)
-    profile = load(folder)
-    file = tmp_path / "two.html"
-    file.write_text(render_html(profile), encoding="utf-8")
-    with page_of(f"{file.as_uri()}#t=all", **TALL) as page:
-        ready(page)
-        page.click("#threads summary")
-        titles = page.locator(".threads-process .threads-name").all_text_contents()
-        assert [title.split()[:2] for title in titles] == [["Process", "100"], ["Process", "200"]]
-        assert page.locator(".threads-thread").count() == len(profile.tables.threads)
-        page.locator(".threads-process input").first.uncheck()
-        check_bottom_up(page, profile.process(200))
-        page.click("#threads-all")
-        check_bottom_up(page, profile)
+def test_processes_are_switched_off(show, profiles):
+    page, profile = show("two", "#t=all"), profiles["two"]
+    page.click("#threads summary")
+    titles = page.locator(".threads-process .threads-name").all_text_contents()
+    assert [title.split()[:2] for title in titles] == [["Process", "100"], ["Process", "200"]]
+    assert page.locator(".threads-thread").count() == len(profile.tables.threads)
+    page.locator(".threads-process input").first.uncheck()
+    check_bottom_up(page, profile.process(200))
+    page.click("#threads-all")
+    check_bottom_up(page, profile)
