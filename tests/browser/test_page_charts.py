@@ -187,6 +187,20 @@ def test_a_recording_that_cannot_tell_the_gil_says_so(page):
     assert "only the native engine can tell" in page.text_content("#table-empty")
 
 
+def test_an_empty_table_leads_to_what_it_leaves_out(show, profile):
+    """A stretch in which a transaction only waited: its first query."""
+    spans, origin = profile.tables.spans, origin_ns(profile)
+    row = next(r for r in range(len(spans)) if spans.description[r] == "select * from orders")
+    root = int(spans.transaction[row])
+    first, last = int(spans.start_ns[row]) + 12_000_000, int(spans.start_ns[row]) + 48_000_000
+    inside = profile.transaction(int(spans.id[root])).between(first, last)
+    assert inside.total_ns == 0 < inside.excluded_ns
+    page = show("webapp", f"#t={root}&w={first - origin}~{last - origin}")
+    assert "is left out" in page.text_content("#table-empty")
+    page.click("#count-all")
+    check_bottom_up(page, inside.all_states())
+
+
 def test_threads_are_switched_off(page, profile):
     page.click("text=Everything")
     page.click("#threads summary")

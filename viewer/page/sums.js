@@ -1,7 +1,7 @@
 // @ts-check
 /** The line below the table: what was summed, what was left out, what the search found. */
 
-import { byId, duration, plural } from "./format.js";
+import { byId, duration, element, plural } from "./format.js";
 import { FEWEST_UNITS } from "./intervals.js";
 import { sumMatches } from "./stacks.js";
 import { foundText } from "./table.js";
@@ -23,9 +23,16 @@ export function showSums(state, sums, manyThreads, found) {
   const sum = byId("sums");
   sum.textContent = parts.filter(Boolean).join(" · ");
   Object.assign(sum.dataset, { sumNs: sums.sum, excludedNs: sums.excluded, rehomedNs: sums.rehomed });
-  byId("table-empty").textContent = emptyText(state, sums, waits);
+  byId("table-empty").replaceChildren(emptyText(state, sums, waits), ...(sums.excluded && state.clock === "wall" ? [countButton()] : []));
   const count = found ? found.reduce((n, hit, fn) => n + (hit && sums.byFunction.total[fn] ? 1 : 0), 0) : 0;
   byId("found").textContent = found ? foundText(count, duration(sumMatches(sums.tree, sums.total, found))) : "";
+}
+
+/** Where everything that was recorded is left out, one step shows it. */
+function countButton() {
+  const made = element("button", { type: "button", class: "action", id: "count-all", text: "count all states" });
+  made.addEventListener("click", () => byId("choose-states").querySelector("[data-value=all]").click());
+  return element("span", {}, [" ", made]);
 }
 
 /** @param {import("./state.js").State} state @param {import("./rows.js").Sums} sums @param {string} waits */
