@@ -382,6 +382,43 @@ def test_an_address_with_nonsense_is_read_as_far_as_it_goes(show, profile):
     check_tree(page, profile, "top-down")
 
 
+def test_tracks_of_all_threads_meanwhile(page, profile):
+    """They are drawn below the transaction's own, and the table stays the transaction's."""
+    view = chosen(page, profile)
+    page.focus("#flame")
+    depths = 0
+    page.keyboard.press("ArrowDown")
+    while said(page) and f"depth {depths + 1}" in said(page):
+        depths += 1
+        before = said(page)
+        page.keyboard.press("ArrowDown")
+        if said(page) == before:
+            break
+    page.click("#threads summary")
+    page.check("#threads-others")
+    page.keyboard.press("Escape")
+    assert hash_of(page)["tracks"] == "all"
+    check_bottom_up(page, view)
+    page.focus("#flame")
+    told = []
+    for _ in range(depths + 12):
+        page.keyboard.press("ArrowDown")
+        told.append(said(page))
+    main = "serve_forever"  # what only the main thread runs
+    assert any(text.startswith(main) for text in told)
+    for _ in range(20):
+        page.keyboard.press("ArrowUp")
+        if said(page).startswith(main):
+            break
+    page.keyboard.press("Enter")
+    page.keyboard.press("5")
+    page.wait_for_selector(f".frame-name:text-is('{main}')")
+    assert "of the box" in page.text_content("#stack-count")
+    assert main in page.text_content(".trace")
+    page.click("text=Everything")
+    assert page.is_disabled("#threads-others")
+
+
 def test_processes_are_switched_off(show, profiles):
     page, profile = show("two", "#t=all"), profiles["two"]
     page.click("#threads summary")

@@ -20,7 +20,7 @@ import { FramesTable } from "./table.js";
 import { ThreadPicker } from "./threads.js";
 
 /** What the flame chart depends on. */
-const CHART_STATE = /** @type {const} */ (["frames", "collapse", "states", "clock", "focus", "hide", "off", "direction"]);
+const CHART_STATE = /** @type {const} */ (["frames", "collapse", "states", "clock", "focus", "hide", "off", "direction", "tracks"]);
 
 /** Holds the state and redraws what depends on what changed. */
 class App {
@@ -39,7 +39,7 @@ class App {
     });
     this.merged = new MergedChart(model, (fn) => this.select(fn));
     this.merged.axis.onChange(() => this.keepShown());
-    this.threads = new ThreadPicker(model, (off) => this.change({ off }));
+    this.threads = new ThreadPicker(model, (change) => this.change(change));
     this.pane = new FramePane(model, (change) => this.change(change));
     listenSplits((change) => this.change(change));
     this.table = new FramesTable(model, {
@@ -106,9 +106,9 @@ class App {
   }
 
   showCharts() {
-    const { transaction, frames, collapse, direction, off } = this.state;
+    const { transaction, frames, collapse, direction, off, tracks } = this.state;
     this.charts.flame.flipped = direction === "flame";
-    this.charts.show(transaction, this.model.view(frames, collapse, this.cut), this.countedStates(), off);
+    this.charts.show(transaction, this.model.view(frames, collapse, this.cut), this.countedStates(), off, tracks === "all");
   }
 
   /** Once the panes have their heights: icicles hang from the top, flames stand at the bottom. */
@@ -173,7 +173,7 @@ class App {
     const source = new RowSource(sums, state.tab === "top-down" ? "top-down" : "bottom-up", order);
     showControls(state);
     showCuts(model, state, (change) => this.change(change));
-    this.threads.show(state.off);
+    this.threads.show(state);
     this.table.update(source, { sort: state.sort, ascending: state.ascending, selected: state.fn, found: this.found });
     this.charts.setRange(state.range);
     this.charts.setMarks(this.found, state.fn, state.span);

@@ -60,15 +60,19 @@ export class Charts {
    * @param {{tree: import("./stacks.js").Tree, map: Int32Array}} view
    * @param {"running"|"waiting"|"all"} states
    * @param {number[]} off threads that are switched off
+   * @param {boolean} others whether there are tracks of what else threads did meanwhile
    */
-  show(transaction, view, states, off) {
+  show(transaction, view, states, off, others) {
     const { model } = this;
     const lanes = buildLanes(model, view, transaction, (state) => counts(state, states), off);
+    const own = lanes.length;
+    if (others && transaction >= 0) lanes.push(...buildLanes(model, view, EVERYTHING, () => false, off, model.extent(transaction)));
     const many = model.processes.length > 1;
-    const titles = lanes.map(({ thread, waits }) => {
+    const titles = lanes.map(({ thread, waits }, i) => {
       const { name, is_main, native_id, process } = model.threads[thread];
       const place = many ? ` · process ${model.processes[process].pid}` : "";
       const title = `${name || `thread ${native_id}`}${is_main && name !== "MainThread" ? " (main)" : ""}${place}`;
+      if (i >= own) return `${title}: all that it did meanwhile, not counted`;
       return waits ? `suspended in the loop of ${title}: strokes await, dots wait for the loop` : title;
     });
     const hidden = transaction === EVERYTHING ? suspendedTime(model) : 0;

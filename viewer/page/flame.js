@@ -217,9 +217,23 @@ export class FlameChart {
     if (where === "left") return box.index > 0 ? { ...box, index: box.index - 1 } : null;
     if (where === "right") return box.index + 1 < layer.count ? { ...box, index: box.index + 1 } : null;
     const depth = box.depth + ((where === "up") === this.flipped ? 1 : -1);
-    if (!layers[depth]) return null;
-    const index = boxAt(layers[depth], layer.start[box.index]);
-    return index >= 0 ? { ...box, depth, index } : null;
+    const index = layers[depth] ? boxAt(layers[depth], layer.start[box.index]) : -1;
+    if (index >= 0) return { ...box, depth, index };
+    return this.edgeBox(box.lane + (where === "up" ? -1 : 1), layer.start[box.index], (where === "up") !== this.flipped);
+  }
+
+  /** The root's box of a lane at a time, or the leaf's; the first root where there is none then; null: no such lane. */
+  /** @param {number} lane @param {number} time @param {boolean} leaf @returns {Box | null} */
+  edgeBox(lane, time, leaf) {
+    const layers = this.lanes[lane]?.layers ?? [];
+    if (!layers[0]?.count) return null;
+    const box = { lane, depth: 0, index: Math.max(boxAt(layers[0], time), 0) };
+    for (let depth = 1; leaf && depth < layers.length; depth++) {
+      const index = boxAt(layers[depth], time);
+      if (index < 0) break;
+      Object.assign(box, { depth, index });
+    }
+    return box;
   }
 
   /** @param {Box} box @returns {[number, number]} top and bottom in pixels from the top of all */

@@ -3,6 +3,7 @@
 
 import { byId, duration, element, grouped, percent } from "./format.js";
 import { addressesOf, copyButton, linkTo, processOf } from "./links.js";
+import { EVERYTHING } from "./model.js";
 import { sandwichView } from "./sandwichview.js";
 import { sourceView } from "./sourcecode.js";
 import { originBadge, stackTrace, timeAndShare } from "./stacktrace.js";
@@ -144,7 +145,10 @@ function weightsOfBox(model, state, sums, choice) {
   const inside = { ...choice, off, from: Math.max(from, choice.from), to: Math.min(to, choice.to) };
   const own = model.weigh(inside);
   if (own.sum) return { weights: own.weights, inBox: true };
-  return { weights: model.weigh({ ...inside, states: "all", clock: "wall" }).weights, inBox: true };
+  /** @type {import("./model.js").Choice} */ const waiting = { ...inside, states: "all", clock: "wall" };
+  const all = model.weigh(waiting);
+  // The box may be of what another thread did meanwhile.
+  return { weights: all.sum ? all.weights : model.weigh({ ...waiting, transaction: EVERYTHING }).weights, inBox: true };
 }
 
 /** @param {import("./model.js").Model} model @param {number} fn */

@@ -126,11 +126,12 @@ function prolong(layer, start, end, node) {
  * @param {number} transaction
  * @param {(state: number) => boolean} counted
  * @param {number[]} [off] threads that get none
+ * @param {{from: number, to: number}} [extent] the time that is drawn
  * @returns {Lane[]}
  */
-export function buildLanes(model, view, transaction, counted, off) {
+export function buildLanes(model, view, transaction, counted, off, extent = model.extent(transaction)) {
   const { rows } = model;
-  const { from, to } = model.extent(transaction);
+  const { from, to } = extent;
   /** @type {Map<number, LaneBuilder>} */ const lanes = new Map();
   model.eachRow(transaction, from, to, (row, thread) => {
     const state = rows.state[row];

@@ -17,6 +17,7 @@ import { EVERYTHING, OUTSIDE } from "./model.js";
  * @property {"wall"|"cpu"|"gil"|"wait"} clock
  * @property {"time"|"left-heavy"|"alphabetical"} order of the flame chart's boxes
  * @property {"icicle"|"flame"} direction of the flame chart: from the top down or from the bottom up
+ * @property {"own"|"all"} tracks of a transaction: where it ran, or all threads meanwhile, too
  * @property {"relevant"|"full"} trace which frames of a stack are listed
  * @property {"oldest"|"newest"} first which frame of a stack is listed first
  * @property {"self"|"total"|"name"} sort
@@ -36,7 +37,7 @@ import { EVERYTHING, OUTSIDE } from "./model.js";
 export const DEFAULT_STATE = {
   transaction: EVERYTHING, shown: null, merged: null, range: null, span: -1,
   tab: "bottom-up", frames: "all", collapse: "none", states: "running", clock: "wall",
-  order: "time", direction: "icicle", trace: "relevant", first: "oldest",
+  order: "time", direction: "icicle", tracks: "own", trace: "relevant", first: "oldest",
   sort: "self", ascending: false, query: "", fn: -1, box: null, nth: 0,
   focus: -1, hide: [], off: [], split: 0, rows: 0,
 };
@@ -50,6 +51,7 @@ const WORDS = {
   clock: ["wall", "cpu", "gil", "wait"],
   order: ["time", "left-heavy", "alphabetical"],
   direction: ["icicle", "flame"],
+  tracks: ["own", "all"],
   trace: ["relevant", "full"],
   first: ["oldest", "newest"],
   sort: ["self", "total", "name"],

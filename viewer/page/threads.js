@@ -5,14 +5,16 @@ import { byId, duration, element, grouped, plural } from "./format.js";
 
 /** The list of switches; a thread that is off has no track and counts nowhere. */
 export class ThreadPicker {
-  /** @param {import("./model.js").Model} model @param {(off: number[]) => void} choose */
-  constructor(model, choose) {
+  /** @param {import("./model.js").Model} model @param {(change: Partial<import("./state.js").State>) => void} change */
+  constructor(model, change) {
     this.model = model;
-    this.choose = choose;
+    /** @param {number[]} off */
+    this.choose = (off) => change({ off });
     /** @type {number[]} */ this.off = [];
     this.times = threadTimes(model);
     this.build();
-    byId("threads").hidden = model.threads.length < 2;
+    byId("threads").hidden = model.threads.length < 2 && !model.spans.count;
+    byId("threads-others").addEventListener("change", () => change({ tracks: byId("threads-others").checked ? "all" : "own" }));
     byId("threads").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key !== "Escape" || !byId("threads").open) return;
       byId("threads").open = false;
@@ -25,9 +27,11 @@ export class ThreadPicker {
     });
   }
 
-  /** @param {number[]} off */
-  show(off) {
+  /** @param {import("./state.js").State} state */
+  show({ off, tracks, transaction }) {
     this.off = off;
+    byId("threads-others").checked = tracks === "all";
+    byId("threads-others").disabled = transaction < 0;
     const { threads } = this.model;
     byId("threads-summary").textContent = `Threads: ${off.length ? `${threads.length - off.length} of ${threads.length}` : `all ${threads.length}`}`;
     for (const box of byId("threads-list").querySelectorAll("input")) {
