@@ -295,6 +295,7 @@ def export_parser(parser: argparse.ArgumentParser) -> None:
     out.add_argument(
         "-o", "--output", metavar="FILE", help="file or folder; - for the standard output"
     )
+    options.add_page_options(parser.add_argument_group("the page (-f html)"))
 
 
 def export(args: argparse.Namespace) -> int:
@@ -304,27 +305,30 @@ def export(args: argparse.Namespace) -> int:
         known = ", ".join(exporting.FORMATS)
         raise UsageError(f"which format? name one with -f: {known}")
     how = exporting.named(name)
+    asked = options.page_options(args)
+    if asked and name != "html":
+        raise UsageError(f"--repository, --editor and --no-source go with -f html, not {name}")
     args.keep_samples |= how.timed
     profile = chosen(args)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         if args.output == "-":
-            _to_standard_output(profile, name)
+            _to_standard_output(profile, name, asked)
         else:
             path = output_path(args.output, profile, how.suffix)
-            exporting.export(profile, name, path)
+            exporting.export(profile, name, path, **asked)
             print(f"wrote {path} ({name}, {os.path.getsize(path):,} bytes)")
     for warning in said:
         print(f"flamespan: {warning.message}", file=sys.stderr)
     return 0
 
 
-def _to_standard_output(profile: Profile, name: str) -> None:
+def _to_standard_output(profile: Profile, name: str, asked: dict[str, Any]) -> None:
     if exporting.named(name).binary:
         exporting.write(profile, name, sys.stdout.buffer)
         return
     text = io.StringIO()
-    exporting.write(profile, name, text)
+    exporting.write(profile, name, text, **asked)
     # The formats are UTF-8 whatever the terminal is.
     sys.stdout.flush()
     sys.stdout.buffer.write(text.getvalue().encode("utf-8", "backslashreplace"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from typing import Any
 
 from flamespan.aggregator.load import load
 from flamespan.aggregator.profile import CLOCKS, RECURSION, Profile
@@ -106,6 +107,32 @@ def _add_views(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--recursion", metavar="|".join(RECURSION), help="fold a;a;a (direct), a;b;a too (cycles)"
     )
+
+
+def add_page_options(group: argparse._ArgumentGroup) -> None:
+    """How the page opens code, and whether it holds source text."""
+    group.add_argument(
+        "--repository",
+        metavar="URL",
+        help="where the page opens code: https://github.com/me/app/blob/{release}/{path}#L{line} "
+        "(also {version}, {commit}, {file})",
+    )
+    group.add_argument(
+        "--editor",
+        metavar="URL",
+        help="how it opens an editor (vscode://file/{file}:{line}; '': no link)",
+    )
+    group.add_argument("--no-source", action="store_true", help="no source text in the page")
+
+
+def page_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What was asked of the page, by the names of the viewer's ``Links``; defaults left out."""
+    asked: dict[str, Any] = {
+        name: getattr(args, name)
+        for name in ("repository", "editor")
+        if getattr(args, name) is not None
+    }
+    return {**asked, "sources": False} if args.no_source else asked
 
 
 def chosen(args: argparse.Namespace) -> Profile:

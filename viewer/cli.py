@@ -13,6 +13,7 @@ from flamespan.aggregator.exporting import landing
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer import plots, speedscope
 from flamespan.viewer.server import serve
+from flamespan.viewer.sources import Links
 
 PLOTS = ("flamegraph", "timeline", "self-time")
 _SUFFIXES = (".png", ".svg", ".pdf")
@@ -24,6 +25,7 @@ def view_parser(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("the viewer")
     how.add_argument("--no-open", action="store_true", help="do not open a browser")
     how.add_argument("--port", type=int, default=0, help="of the page on 127.0.0.1 (0: any)")
+    options.add_page_options(how)
     how.add_argument("--speedscope", action="store_true", help="open speedscope instead")
     how.add_argument("--npx", action="store_true", help="with --speedscope: npx may fetch it")
 
@@ -37,7 +39,8 @@ def view(args: argparse.Namespace) -> int:
         return _speedscope(args)
     if not 0 <= args.port <= 65535:
         raise UsageError(f"--port {args.port}: there are 0 to 65535")
-    serve(chosen(args), not args.no_open, args.port, on_ready=_say_where)
+    links = Links(**options.page_options(args))
+    serve(chosen(args), not args.no_open, args.port, on_ready=_say_where, links=links)
     return 0
 
 

@@ -11,12 +11,14 @@ from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, TextIO
 
 from flamespan.viewer.pagedata import page_data
+from flamespan.viewer.sources import EDITOR, Links
 
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
 
 MODULES = (
     "columns",
+    "cut",
     "stacks",
     "model",
     "layers",
@@ -26,7 +28,9 @@ MODULES = (
     "palette",
     "state",
     "surface",
+    "owners",
     "flame",
+    "waitbar",
     "waterfall",
     "overview",
     "spanlayout",
@@ -34,34 +38,65 @@ MODULES = (
     "rows",
     "tip",
     "charts",
+    "merged",
+    "mergedchart",
+    "intervals",
     "table",
+    "sparkline",
     "picker",
+    "threads",
+    "split",
+    "stackwalk",
+    "links",
+    "sourcecode",
+    "stacktrace",
+    "sandwich",
+    "sandwichview",
+    "framepane",
+    "windowdetails",
     "details",
     "controls",
+    "sums",
+    "answers",
+    "shortcuts",
     "app",
 )
 """The page's modules, each after those that it imports; they share one scope in the file."""
+
+STYLES = ("style", "frame")
+"""The page's style sheets; later ones may refine earlier ones."""
 
 _IMPORT = re.compile(r'^import\s[^;]*?\sfrom\s"\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export\s+(?=(?:async\s+)?(?:function|class|const|let)\b)", re.MULTILINE)
 
 
-def write(profile: Profile, file: TextIO) -> None:
-    """Write the page to ``file``: what ``flamespan export -f html`` does."""
-    file.write(render_html(profile))
+def write(
+    profile: Profile,
+    file: TextIO,
+    *,
+    repository: str = "",
+    editor: str = EDITOR,
+    sources: bool = True,
+) -> None:
+    """Write the page to ``file``: what ``flamespan export -f html`` does; see ``Links``."""
+    file.write(render_html(profile, links=Links(repository, editor, sources)))
 
 
-def render_html(profile: Profile, *, title: str = "") -> str:
+def render_html(profile: Profile, *, title: str = "", links: Links | None = None) -> str:
     """The page for ``profile``: one HTML file that opens from disk and asks nobody for anything.
+
+    ``links`` says where code is opened and whether source text is in the page (it is, of files
+    that are on this machine and unchanged).
 
     Raises UsageError where the recordings lie too far apart for one page.
     """
-    return render_data(page_data(profile, title).encode())
+    return render_data(page_data(profile, title, links).encode())
 
 
 def render_data(data: str) -> str:
     """The page around data that ``PageData.encode`` gave."""
-    style, script = read_page_file("style.css"), bundle()
+    style = "\n".join(read_page_file(f"{name}.css") for name in STYLES)
+    script = bundle()
     policy = (
         f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"

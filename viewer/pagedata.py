@@ -10,13 +10,16 @@ i32, f64 (whole numbers, the smallest type that holds them), true value = stored
 (unix, a string because it exceeds 2**53). The head further holds
 
     version, title, end_ns, weight_clock, functions {name, file, module}, threads, processes,
+    t95 (Student's t for 95 %, of 1, 2, ... degrees of freedom),
     gaps [{span, start, end, function, module, function_ns, samples}],
+    links {repository, editor}, sources {file: {path, text or why it is not here}},
     spans {strings, tags by span row, measurements by span row: {name: [value, unit]}}
 
 and the columns are
 
-    function_origin, function_line, frame_function, frame_line     tables (the last two functions
-                                                                   are <system>, <application>)
+    function_origin, function_line, frame_function, frame_line     tables (the last functions are
+                                                                   <hidden>, <system>,
+                                                                   <application>)
     stack_parent, stack_frame                                      the stacks, parents first
     thread_first_row                                               threads + 1 row numbers
     sample_wall_ns, _cpu_ns, _stack, _span, _state, _flags         ordered by thread, then time
@@ -43,7 +46,9 @@ import pandas as pd
 
 from flamespan.aggregator.quality import process_info
 from flamespan.aggregator.spantables import exclusive_ns
+from flamespan.aggregator.statistics import t_quantile
 from flamespan.profiler.errors import UsageError
+from flamespan.viewer.sources import Links, source_part
 
 if TYPE_CHECKING:
     from flamespan.aggregator.data import Process, Rows, Spans, Tables
@@ -53,6 +58,8 @@ Ints = npt.NDArray[np.int64]
 
 VERSION = 1
 _EXACT = 2**53
+_QUANTILES = 120
+"""Student's t for so many degrees of freedom; beyond, the page's expansion is exact to 1e-7."""
 _TYPES = {"u8": np.uint8, "u16": np.uint16, "u32": np.uint32, "i32": np.int32, "f64": np.float64}
 
 
@@ -107,13 +114,14 @@ def _smallest(low: int, high: int) -> str:
     return "i32" if low >= -(1 << 31) and high < 1 << 31 else "f64"
 
 
-def page_data(profile: Profile, title: str = "") -> PageData:
-    """All of ``profile`` that the page needs.
+def page_data(profile: Profile, title: str = "", links: Links | None = None) -> PageData:
+    """All of ``profile`` that the page needs; ``links`` says how it opens code.
 
     Raises UsageError where the recordings lie so far apart that the page could not be exact.
     """
-    tables, rows = profile.tables, profile.rows.single()
+    tables, rows = profile.tables.with_hidden()[0], profile.rows.single()
     origin, end = _extent(tables.spans, rows)
+    links = links or Links()
     sample_columns, stacks = _samples(tables, rows, origin)
     spans, span_columns = _span_part(profile, origin)
     head = {
@@ -131,6 +139,9 @@ def page_data(profile: Profile, title: str = "") -> PageData:
         "weight_clock": profile.weight_clock,
         "spans": spans,
         "gaps": _gaps(profile, origin),
+        "t95": [t_quantile(0.975, df) for df in range(1, _QUANTILES + 1)],
+        "links": {"repository": links.repository, "editor": links.editor},
+        "sources": source_part(profile, links),
     }
     columns = {
         "function_origin": tables.function_origin,

@@ -16,6 +16,7 @@ from flamespan.viewer.html import render_html
 
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
+    from flamespan.viewer.sources import Links
 
 ADDRESS = "127.0.0.1"
 _HEADERS = {
@@ -117,6 +118,7 @@ def serve(
     open_browser: bool = True,
     port: int = 0,
     on_ready: Callable[[str], None] | None = None,
+    links: Links | None = None,
 ) -> None:
     """Show ``profile`` in the browser; blocks until Ctrl-C, which ends it quietly.
 
@@ -125,11 +127,12 @@ def serve(
         open_browser: whether to open the address in the user's browser.
         port: port to listen on; 0 takes a free one.
         on_ready: called with the page's address once it can be opened.
+        links: where the page opens code, and whether it holds source text.
 
     Raises:
         UsageError: the port cannot be listened on.
     """
-    with PageServer(render_html(profile), port=port) as server:
+    with PageServer(render_html(profile, links=links), port=port) as server:
         if on_ready is not None:
             on_ready(server.url)
         if open_browser:

@@ -152,18 +152,25 @@ def left_out(profile: Profile, format: str) -> list[str]:  # noqa: A002
     return [what for what in named(format).leaves_out if has[what]]
 
 
-def write(profile: Profile, format: str, file: IO[Any]) -> None:  # noqa: A002
+def write(profile: Profile, format: str, file: IO[Any], **how: Any) -> None:  # noqa: A002
     """Write ``profile`` to an open file (text, or bytes if the format is binary).
+
+    ``how`` are options of the format's own (``html``: see ``flamespan.viewer.html.write``).
 
     Warns (UserWarning) once of what the profile has and the format cannot hold.
     """
     lost = left_out(profile, format)
     if lost:
         warn(f"{format} leaves out: {', '.join(lost)} (docs/formats/{format}.md)")
-    importlib.import_module(named(format).module).write(profile, file)
+    importlib.import_module(named(format).module).write(profile, file, **how)
 
 
-def export(profile: Profile, format: str, path: str | os.PathLike[str]) -> None:  # noqa: A002
+def export(
+    profile: Profile,
+    format: str,  # noqa: A002
+    path: str | os.PathLike[str],
+    **how: Any,
+) -> None:
     """Write ``profile`` to ``path`` in the named format.
 
     The file lands by rename: when anything fails, what was there before is still there. A path
@@ -172,7 +179,7 @@ def export(profile: Profile, format: str, path: str | os.PathLike[str]) -> None:
     Raises UsageError for an unknown format or a path that cannot be written.
     """
     binary = named(format).binary
-    land(path, lambda file: write(profile, format, file), binary=binary)
+    land(path, lambda file: write(profile, format, file, **how), binary=binary)
 
 
 def title(profile: Profile) -> str:

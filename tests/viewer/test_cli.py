@@ -1,5 +1,8 @@
 """view and plot on the command line."""
 
+import base64
+import gzip
+import json
 import os
 import re
 import signal
@@ -42,14 +45,20 @@ def test_plot_names_the_picture_after_the_recording(recording, tmp_path, monkeyp
 
 
 def test_view_serves_the_page_until_it_is_interrupted(recording):
+    repository = "https://git.example/{release}/{path}#L{line}"
     command = [sys.executable, "-m", "flamespan.profiler", "view", recording, "--no-open"]
+    command += ["--repository", repository, "--editor", ""]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline()
         url = re.fullmatch(r"serving (http://127\.0\.0\.1:\d+/[\w-]+/) \(Ctrl-C ends it\)\n", line)[
             1
         ]
         with urllib.request.urlopen(url, timeout=10) as answer:
-            assert b"flamespan-data" in answer.read()
+            page = answer.read().decode()
+        (data,) = re.findall(r'id="flamespan-data">([^<]+)<', page)
+        packed = gzip.decompress(base64.b64decode(data))
+        head = json.loads(packed[8 : 8 + int.from_bytes(packed[:4], "little")])
+        assert head["links"] == {"repository": repository, "editor": ""}
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) in (0, 130)
 
@@ -66,6 +75,8 @@ def test_view_serves_the_page_until_it_is_interrupted(recording):
         (["plot", "nowhere"], "nowhere: no such file or folder"),
         (["view", "nowhere", "--no-open"], "nowhere: no such file or folder"),
         (["view", "{shop}", "--port", "70000"], "--port 70000: there are 0 to 65535"),
+        (["view", "{shop}", "--no-open", "--repository", "ftp://x"], "--repository 'ftp://x'"),
+        (["view", "{shop}", "--no-open", "--editor", "javascript:x"], "--editor 'javascript:x'"),
         (["view", "{shop}", "--npx"], "--npx goes with --speedscope"),
     ],
 )

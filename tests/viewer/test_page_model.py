@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from flamespan.aggregator.waiting import COLUMNS as WAIT_COLUMNS
@@ -20,6 +22,7 @@ from helpers.drawn import STATES as DRAWN_STATES
 PAGE_TESTS = Path(__file__).parent / "page"
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not on PATH")
+BOTH = ("self", "total")
 STATES = {
     "running": ("unknown", "running", "gil_wait", "gc"),
     "waiting": ("idle", "awaiting", "loop_wait"),
@@ -44,6 +47,8 @@ def test_modules(file):
 
 def view(profile, origin_ns, case):
     """The profile that the page's choice stands for."""
+    kept = ~np.isin(profile.rows.thread, case["off"])
+    profile = dataclasses.replace(profile, rows=profile.rows.pick(kept))
     if case["transaction"] >= 0:
         spans = profile.tables.spans
         profile = profile.transaction(int(spans.id[case["transaction"]]))
@@ -55,12 +60,22 @@ def view(profile, origin_ns, case):
         profile = profile.clock(case["clock"]).states(*STATES[case["states"]])
     else:
         profile = profile.clock(case["clock"]).all_states()
+    profile = narrowed(profile, **case["cut"])
     if case["frames"] == "application":
         profile = profile.application_frames()
     elif case["frames"] == "system":
         profile = profile.system_frames()
     if case["collapse"] != "none":
         profile = profile.collapse_recursion(case["collapse"])
+    return profile
+
+
+def narrowed(profile, focus, hide):
+    names = profile.tables.label
+    if focus >= 0:
+        profile = profile.focus(names(focus))
+    for function in hide:
+        profile = profile.hide(names(function))
     return profile
 
 
@@ -110,11 +125,99 @@ def choices(profile, data, rng, count):
             "transaction": rng.choice([-2, -1, *rng.choices(roots or [-2], k=3)]),
             "range": rng.choice([None, edges]),
             "states": rng.choice(["running", "waiting", "all"]),
-            "clock": rng.choice(["wall", "cpu", "wait"]),
+            "clock": rng.choice(["wall", "cpu", "gil", "wait"]),
             "frames": rng.choice(["all", "application", "system"]),
             "collapse": rng.choice(["none", "direct", "cycles"]),
+            "off": rng.choice([[], [], [rng.randrange(len(data.head["threads"]))]]),
+            "cut": cut(profile, rng),
         }
         yield {"name": f"{number} {case}", **case}
+
+
+def cut(profile, rng):
+    """A function to focus on and functions to hide, of those that were recorded."""
+    tables = profile.tables
+    seen = sorted({int(tables.frame_function[key]) for key in tables.tree.key[1:].tolist()})
+    focus, *hide = rng.sample(seen, 3)
+    return {
+        "focus": focus if rng.random() < 0.3 else -1,
+        "hide": hide[: rng.choice([0, 0, 0, 1, 2])],
+    }
+
+
+def lines(profile):
+    """Self and total time of each line of a file, of the recorded stacks."""
+    tables = profile.tables
+    found = {}
+    for stack, weight in enumerate(profile.stack_weights[0].tolist()):
+        seen = set()
+        node = stack
+        while node and weight:
+            function = int(tables.frame_function[tables.tree.key[node]])
+            line = int(tables.frame_line[tables.tree.key[node]])
+            place = f"{tables.function_file[function]}:{line}"
+            own, total = found.get(place, (0, 0))
+            first = place not in seen
+            seen.add(place)
+            found[place] = [own + weight * (node == stack), total + weight * first]
+            node = int(tables.tree.parent[node])
+    return found
+
+
+def intervals(profile):
+    """How far the 95 % intervals of self and total reach, by function and by path."""
+
+    def told(row):
+        if np.isnan(row["self_share_low"]):
+            return None
+        sides = [(row[f"{n}_share"], row[f"{n}_share_low"], row[f"{n}_share_high"]) for n in BOTH]
+        return [float(max(high - share, share - low)) for share, low, high in sides]
+
+    def name(row):
+        return f"{row['function']} {row['file']}:{row['line']}"
+
+    functions = profile.functions().to_dict("records")
+    tree = profile.tree()
+    names = {0: ()}
+    for at in range(1, len(tree)):
+        tables, function = profile.tables, int(tree.function[at])
+        text = f"{tables.function_name[function]} {tables.function_file[function]}"
+        names[at] = (*names[int(tree.parent[at])], f"{text}:{tables.function_line[function]}")
+    paths = profile.call_paths().to_dict("records")
+    return {
+        "bottom-up": {name(row): told(row) for row in functions if row["total_ns"]},
+        "top-down": {" < ".join(names[row["node"]]): told(row) for row in paths if row["total_ns"]},
+    }
+
+
+def neighbours(profile, rng):
+    """Callers and callees of some function with time, by number (-1: nobody, -2: itself)."""
+    table = profile.functions(quick=True)
+    table = table[(table["total_ns"] > 0) & (table["file"] != "")]
+    if not len(table):
+        return None
+    tables = profile.tables
+    numbers = {tables.label(i): i for i in range(len(tables.function_name))}
+    row = table.iloc[rng.randrange(len(table))]
+
+    def told(found, nobody):
+        rows = found.to_dict("records")
+        return sorted(
+            [
+                numbers.get(f"{r['function']} ({r['file']}:{r['line']})", nobody),
+                r["self_ns"],
+                r["total_ns"],
+            ]
+            for r in rows
+            if r["total_ns"]
+        )
+
+    label = f"{row['function']} ({row['file']}:{row['line']})"
+    return {
+        "fn": numbers[label],
+        "callers": told(profile.callers(label), -1),
+        "callees": told(profile.callees(label), -2),
+    }
 
 
 def waits_by_span(profile):
@@ -130,11 +233,16 @@ def waits_by_span(profile):
 def compare(profile, tmp_path, rng, count):
     data = page_data(profile)
     origin = int(data.head["origin_ns"])
-    cases = [
-        {**case, "expected": expected(view(profile, origin, case))}
-        for case in choices(profile, data, rng, count)
-    ]
-    assert sum(bool(case["expected"]["functions"]) for case in cases) > count / 3
+    cases = []
+    for case in choices(profile, data, rng, count):
+        shown = view(profile, origin, case)
+        told = expected(shown) | {"around": neighbours(shown, rng), "intervals": intervals(shown)}
+        if not case["cut"]["hide"] and case["cut"]["focus"] < 0:
+            told["lines"] = lines(shown)
+        if case["transaction"] >= 0 and shown.span_mask[case["transaction"]]:
+            told["waiting"] = shown.waiting()[list(WAIT_COLUMNS)].sum().to_dict()
+        cases.append({**case, "expected": told})
+    assert sum(bool(case["expected"]["functions"]) for case in cases) > count / 5
     file = tmp_path / "cases.json"
     told = {"data": data.encode(), "cases": cases, "waits": waits_by_span(profile)}
     file.write_text(json.dumps(told, default=int))

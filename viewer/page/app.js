@@ -1,17 +1,26 @@
 // @ts-check
 /** The page: one state, from which everything that is shown follows. */
 
+import { Answers } from "./answers.js";
 import { Charts } from "./charts.js";
 import { unpack } from "./columns.js";
-import { listenControls, listenKeys, showControls } from "./controls.js";
+import { listenControls, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
-import { byId, dateTime, duration, element, grouped, plural } from "./format.js";
+import { byId, dateTime, duration, element, grouped } from "./format.js";
+import { FRAME_TABS, FramePane, showCuts } from "./framepane.js";
+import { MergedChart } from "./mergedchart.js";
 import { EVERYTHING, Model, OUTSIDE } from "./model.js";
 import { groupTransactions, Picker } from "./picker.js";
 import { RowSource, rowOrder } from "./rows.js";
-import { sumMatches } from "./stacks.js";
+import { listenShortcuts } from "./shortcuts.js";
+import { listenSplits, showSplits } from "./split.js";
 import { DEFAULT_STATE, readHash, writeHash } from "./state.js";
-import { foundText, FramesTable } from "./table.js";
+import { showSums } from "./sums.js";
+import { FramesTable } from "./table.js";
+import { ThreadPicker } from "./threads.js";
+
+/** What the flame chart depends on. */
+const CHART_STATE = /** @type {const} */ (["frames", "collapse", "states", "clock", "focus", "hide", "off", "direction", "tracks"]);
 
 /** Holds the state and redraws what depends on what changed. */
 class App {
@@ -21,15 +30,20 @@ class App {
     this.base = { ...DEFAULT_STATE, transaction: firstTransaction(model) };
     this.state = this.base;
     /** @type {Uint8Array | null} */ this.found = null;
-    /** @type {ReturnType<Model["tabulate"]> | null} */ this.sums = null;
+    this.answers = new Answers(model);
     this.charts = new Charts(model, {
       range: (range, done) => this.change({ range, span: -1 }, done),
       span: (span) => this.chooseSpan(span),
-      fn: (fn) => this.change({ fn: fn === this.state.fn ? -1 : fn }),
+      fn: (fn, box) => this.select(fn, box),
       axis: () => this.keepShown(),
     });
+    this.merged = new MergedChart(model, (fn) => this.select(fn));
+    this.merged.axis.onChange(() => this.keepShown());
+    this.threads = new ThreadPicker(model, (change) => this.change(change));
+    this.pane = new FramePane(model, (change) => this.change(change));
+    listenSplits((change) => this.change(change));
     this.table = new FramesTable(model, {
-      select: (fn) => this.change({ fn: fn === this.state.fn ? -1 : fn }),
+      select: (fn) => this.select(fn),
       hover: () => {},
       sort: (sort) => this.sortBy(sort),
     });
@@ -46,13 +60,15 @@ class App {
   /** Takes the state from the URL's hash. */
   load() {
     const { spans, functionCount } = this.model;
-    const limits = { spans: spans.count, functions: functionCount };
+    const limits = { spans: spans.count, functions: functionCount, threads: this.model.threads.length };
     const state = readHash(location.hash, this.base, limits, (row) => spans.parent[row] === -1);
     this.state = state;
     this.found = findFunctions(this.model, state.query);
     this.showTransaction();
     if (state.shown) this.charts.axis.show(...state.shown);
     this.refresh();
+    if (state.merged && state.order !== "time") this.merged.axis.show(...state.merged);
+    this.save();
   }
 
   /** Writes the state into the URL's hash, without a step in the history. */
@@ -65,18 +81,17 @@ class App {
   change(change, done = true) {
     const before = this.state;
     this.state = { ...before, ...change };
-    const { frames, collapse, states, clock, query } = this.state;
+    const { query } = this.state;
     if (query !== before.query) this.found = findFunctions(this.model, query);
-    if (frames !== before.frames || collapse !== before.collapse || states !== before.states || clock !== before.clock) {
-      this.showCharts();
-    }
+    if (CHART_STATE.some((name) => this.state[name] !== before[name])) this.showCharts();
+    if (this.state.direction !== before.direction) this.scrollToRoots();
     if (done) this.refresh();
     else this.charts.setRange(this.state.range);
   }
 
   /** @param {number} transaction */
   choose(transaction) {
-    this.state = { ...this.state, transaction, range: null, shown: null, span: -1 };
+    this.state = { ...this.state, transaction, range: null, shown: null, span: -1, box: null, nth: 0 };
     this.showTransaction();
     this.refresh();
     byId("main").scrollIntoView({ block: "nearest" });
@@ -86,18 +101,41 @@ class App {
     const { from, to } = this.model.extent(this.state.transaction);
     this.showCharts();
     this.charts.axis.setExtent(from, to);
-    byId("flame-scroll").scrollTop = 0;
     byId("spans-scroll").scrollTop = 0;
+    this.scrollToRoots();
   }
 
   showCharts() {
-    const { transaction, frames, collapse } = this.state;
-    this.charts.show(transaction, this.model.view(frames, collapse), this.countedStates());
+    const { transaction, frames, collapse, direction, off, tracks } = this.state;
+    this.charts.flame.flipped = direction === "flame";
+    this.charts.show(transaction, this.model.view(frames, collapse, this.cut), this.countedStates(), off, tracks === "all");
   }
 
-  /** CPU time counts every state: a thread that waits uses none. */
+  /** Once the panes have their heights: icicles hang from the top, flames stand at the bottom. */
+  scrollToRoots() {
+    const { flame } = this.charts;
+    requestAnimationFrame(() => (byId("flame-scroll").scrollTop = flame.flipped ? flame.fullHeight : 0));
+  }
+
+  get cut() {
+    return { focus: this.state.focus, hide: this.state.hide };
+  }
+
+  /** Only the wall clock needs the choice of states. */
   countedStates() {
-    return this.state.clock === "cpu" ? "all" : this.state.states;
+    return this.state.clock === "wall" ? this.state.states : "all";
+  }
+
+  /** Selects a function, or the same again: none. @param {number} fn @param {import("./state.js").State["box"]} [box] */
+  select(fn, box = null) {
+    const again = fn === this.state.fn && String(box) === String(this.state.box);
+    this.change({ fn: again ? -1 : fn, box: again ? null : box, nth: 0 });
+  }
+
+  /** What keys and buttons zoom: time, or the merged chart's sums. */
+  get axis() {
+    const onSpans = document.activeElement === byId("spans");
+    return this.state.order === "time" || onSpans ? this.charts.axis : this.merged.axis;
   }
 
   /** @param {number} span */
@@ -110,11 +148,13 @@ class App {
   keepShown() {
     const { axis } = this.charts;
     /** @type {[number, number] | null} */ const shown = axis.isWhole ? null : [axis.x0, axis.x1];
-    this.state = { ...this.state, shown };
+    const sums = this.merged.axis;
+    /** @type {[number, number] | null} */ const merged = sums.isWhole ? null : [sums.x0, sums.x1];
+    this.state = { ...this.state, shown, merged };
     byId("zoom-text").textContent = axis.isWhole ? "" : `showing ${duration(axis.x1 - axis.x0)} of ${duration(axis.max - axis.min)}`;
-    byId("zoom-reset").disabled = axis.isWhole;
+    byId("zoom-reset").disabled = this.axis.isWhole;
     clearTimeout(this.saving);
-    this.saving = setTimeout(() => this.save(), 200);
+    this.saving = setTimeout(() => this.save(), 100);
   }
 
   /** @param {"self"|"total"|"name"} sort */
@@ -127,40 +167,25 @@ class App {
   refresh() {
     const { state, model } = this;
     const window_ = model.window(state.transaction, state.range);
-    const choice = { transaction: state.transaction, ...window_, states: this.countedStates(), clock: state.clock };
-    this.sums = model.tabulate(choice, state.frames, state.collapse);
+    const choice = { transaction: state.transaction, ...window_, states: this.countedStates(), clock: state.clock, off: state.off, cut: this.cut };
+    const sums = this.answers.sumsOf(choice, state);
     const order = rowOrder(state.sort, state.ascending, (fn) => model.functions.name[fn]);
-    const source = new RowSource(this.sums, state.tab, order);
+    const source = new RowSource(sums, state.tab === "top-down" ? "top-down" : "bottom-up", order);
     showControls(state);
+    showCuts(model, state, (change) => this.change(change));
+    this.threads.show(state);
     this.table.update(source, { sort: state.sort, ascending: state.ascending, selected: state.fn, found: this.found });
     this.charts.setRange(state.range);
     this.charts.setMarks(this.found, state.fn, state.span);
     this.picker.select(state.transaction);
-    showDetails(model, state.transaction, state.span);
-    this.showSums();
+    showDetails(model, state.transaction, state.span, choice, state.range);
+    this.merged.show(sums, state, this.found);
+    this.pane.show(state, sums, choice);
+    showSums(state, sums, state.transaction < 0 && model.threads.length > 1, this.found);
+    showSplits(state);
     this.showHeading();
     this.save();
-  }
-
-  showSums() {
-    const { state, sums, model } = this;
-    if (!sums) return;
-    const manyThreads = state.transaction < 0 && model.threads.length > 1;
-    const waits = state.states === "waiting" ? "at work" : "waiting";
-    const parts = [
-      `${duration(sums.sum)} ${state.clock === "cpu" ? "of CPU" : manyThreads ? "of thread time" : "of wall time"} in ${plural(sums.samples, "sample")}`,
-      sums.excluded ? `${duration(sums.excluded)} ${waits} not counted` : "",
-      sums.rehomed ? `${duration(sums.rehomed)} moved to callers by this view` : "",
-    ];
-    const sum = byId("sums");
-    sum.textContent = parts.filter(Boolean).join(" · ");
-    Object.assign(sum.dataset, { sumNs: sums.sum, excludedNs: sums.excluded, rehomedNs: sums.rehomed });
-    byId("table-empty").textContent = sums.samples || sums.excludedSamples
-      ? `No ${state.clock === "cpu" ? "CPU time" : "time in these states"} here${sums.excluded ? `: ${duration(sums.excluded)} ${waits} is left out` : ""}.`
-      : "No sample was taken here. Short stretches can fall between two samples.";
-    const { found } = this;
-    const count = found ? found.reduce((n, hit, fn) => n + (hit && sums.byFunction.total[fn] ? 1 : 0), 0) : 0;
-    byId("found").textContent = found ? foundText(count, duration(sumMatches(sums.tree, sums.total, found))) : "";
+    this.answers.tellErrors(this.table, choice, state, sums);
   }
 
   showHeading() {
@@ -188,35 +213,18 @@ class App {
     const clear = () => this.change({ range: null, span: -1 });
     byId("range-clear").addEventListener("click", clear);
     byId("range-zoom").addEventListener("click", () => this.state.range && axis.show(...this.state.range));
-    byId("zoom-in").addEventListener("click", () => axis.zoom(2));
-    byId("zoom-out").addEventListener("click", () => axis.zoom(0.5));
-    byId("zoom-reset").addEventListener("click", () => axis.reset());
+    byId("zoom-in").addEventListener("click", () => this.axis.zoom(2));
+    byId("zoom-out").addEventListener("click", () => this.axis.zoom(0.5));
+    byId("zoom-reset").addEventListener("click", () => this.axis.reset());
     const help = byId("help");
     byId("help-open").addEventListener("click", () => help.showModal());
     byId("help-close").addEventListener("click", () => help.close());
     byId("search").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-      if (event.key === "Enter") this.table.nextFound(event.shiftKey ? -1 : 1);
+      if (event.key !== "Enter") return;
+      if (FRAME_TABS.includes(this.state.tab)) this.change({ tab: "bottom-up" });
+      this.table.nextFound(event.shiftKey ? -1 : 1);
     });
-    const toggle = () => this.change({ collapse: this.state.collapse === "none" ? "direct" : "none" });
-    listenKeys({
-      w: () => axis.zoom(1.5), s: () => axis.zoom(1 / 1.5), a: () => axis.pan(-0.2), d: () => axis.pan(0.2),
-      "+": () => axis.zoom(1.5), "=": () => axis.zoom(1.5), "-": () => axis.zoom(1 / 1.5), 0: () => axis.reset(),
-      z: () => this.state.range && axis.show(...this.state.range),
-      "/": () => byId("search").focus(), r: toggle,
-      1: () => byId("choose-tab").children[0].click(), 2: () => byId("choose-tab").children[1].click(),
-      "?": () => (help.open ? help.close() : help.showModal()),
-      Escape: () => this.escape(),
-    });
-  }
-
-  /** One step back: help, search, function, window, zoom. */
-  escape() {
-    const { state } = this;
-    if (byId("help").open) byId("help").close();
-    else if (state.query) this.change({ query: "" });
-    else if (state.fn >= 0) this.change({ fn: -1 });
-    else if (state.range) this.change({ range: null, span: -1 });
-    else this.charts.axis.reset();
+    listenShortcuts(this);
   }
 }
 

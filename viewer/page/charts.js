@@ -19,7 +19,7 @@ import { SpanChart } from "./waterfall.js";
  * @typedef {Object} ChartEvents
  * @property {(range: [number, number] | null, done: boolean) => void} range
  * @property {(span: number) => void} span a span was chosen
- * @property {(fn: number) => void} fn a function was chosen
+ * @property {(fn: number, box: [number, number, number] | null) => void} fn a function was chosen, in a box
  * @property {() => void} axis what is shown has changed
  */
 
@@ -35,6 +35,7 @@ export class Charts {
     this.overview = new Overview(byId("overview"), this.axis, theme, shades);
     this.scale = new Scale(byId("scale"), this.axis, theme);
     this.spans = new SpanChart(byId("spans"), this.axis, theme, model.spans);
+    this.spans.waitsOf = (span) => waitsOf(model, span);
     this.flame = new FlameChart(byId("flame"), this.axis, theme, shades, model.functions.name);
     this.axis.onChange(() => {
       this.redraw();
@@ -58,15 +59,20 @@ export class Charts {
    * @param {number} transaction
    * @param {{tree: import("./stacks.js").Tree, map: Int32Array}} view
    * @param {"running"|"waiting"|"all"} states
+   * @param {number[]} off threads that are switched off
+   * @param {boolean} others whether there are tracks of what else threads did meanwhile
    */
-  show(transaction, view, states) {
+  show(transaction, view, states, off, others) {
     const { model } = this;
-    const lanes = buildLanes(model, view, transaction, (state) => counts(state, states));
+    const lanes = buildLanes(model, view, transaction, (state) => counts(state, states), off);
+    const own = lanes.length;
+    if (others && transaction >= 0) lanes.push(...buildLanes(model, view, EVERYTHING, () => false, off, model.extent(transaction)));
     const many = model.processes.length > 1;
-    const titles = lanes.map(({ thread, waits }) => {
+    const titles = lanes.map(({ thread, waits }, i) => {
       const { name, is_main, native_id, process } = model.threads[thread];
       const place = many ? ` · process ${model.processes[process].pid}` : "";
       const title = `${name || `thread ${native_id}`}${is_main && name !== "MainThread" ? " (main)" : ""}${place}`;
+      if (i >= own) return `${title}: all that it did meanwhile, not counted`;
       return waits ? `suspended in the loop of ${title}: strokes await, dots wait for the loop` : title;
     });
     const hidden = transaction === EVERYTHING ? suspendedTime(model) : 0;
@@ -240,24 +246,28 @@ export class Charts {
 
   /** @param {import("./flame.js").Box | null} box */
   chooseBox(box) {
-    this.events.fn(box ? this.flame.info(box).fn : -1);
+    if (!box) return this.events.fn(-1, null);
+    const { fn, thread, start, end } = this.flame.info(box);
+    this.events.fn(fn, [thread, start, end]);
   }
 
   /** @param {import("./flame.js").Box | null} box @param {number} x -1: by keyboard @param {number} y */
   hoverBox(box, x, y) {
     this.flame.hovered = box;
     this.flame.surface.invalidate();
-    const told = box && this.tellBox(box);
+    const told = box && this.tellBox(box, x);
     if (x < 0) announce(told);
     else this.tip(told, byId("flame"), x, y);
   }
 
-  /** @param {import("./flame.js").Box} box */
-  tellBox(box) {
+  /** @param {import("./flame.js").Box} box @param {number} x -1: by keyboard */
+  tellBox(box, x) {
     const { start, end, fn, waits } = this.flame.info(box);
     const { name, file, module } = this.model.functions;
     const place = file[fn] ? `${file[fn]}:${this.model.firstLine[fn]}` : module[fn];
     const lines = [place, `${duration(end - start)}, from ${duration(start - this.axis.min)}`, `depth ${box.depth + 1}`];
+    const owner = this.flame.ownerAt(box.lane, x < 0 ? this.axis.toPixel(start, this.flame.surface.width) : x);
+    if (owner >= 0) lines.push(`in ${this.spans.label(owner)} #${this.model.spans.id[owner]}`);
     return { title: name[fn], lines: waits ? [...lines, suspendedText(waits, start, end)] : lines };
   }
 

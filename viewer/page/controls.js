@@ -7,7 +7,7 @@ import { tabSort } from "./state.js";
 /** @typedef {(change: Partial<import("./state.js").State>) => void} Change */
 
 /** Groups of buttons of which one is pressed: the state's key and the element. */
-const CHOICES = /** @type {const} */ (["tab", "frames", "states", "clock"]);
+const CHOICES = /** @type {const} */ (["tab", "frames", "states", "clock", "order", "direction", "trace", "first"]);
 
 /** @param {Change} change */
 export function listenControls(change) {
@@ -45,16 +45,16 @@ function walkGroup(group, event) {
 /** Shows the state on the controls. @param {import("./state.js").State} state */
 export function showControls(state) {
   for (const name of CHOICES) {
-    const shown = name === "states" && state.clock === "cpu" ? "all" : state[name];
+    const shown = name === "states" && state.clock !== "wall" ? "all" : state[name];
     for (const button of byId(`choose-${name}`).querySelectorAll("button")) {
       const chosen = button.dataset.value === shown;
       button.setAttribute(name === "tab" ? "aria-selected" : "aria-checked", String(chosen));
       button.tabIndex = chosen ? 0 : -1;
-      button.disabled = name === "states" && state.clock === "cpu";
+      button.disabled = name === "states" && state.clock !== "wall";
     }
   }
-  byId("choose-states").title = state.clock === "cpu"
-    ? "A waiting thread uses no CPU: CPU time counts every state"
+  byId("choose-states").title = state.clock !== "wall"
+    ? "A waiting thread uses no CPU and holds no GIL; only the wall clock needs the choice"
     : "Waiting: the thread was idle, or its task awaited something";
   byId("collapse").checked = state.collapse !== "none";
   byId("collapse-kind").hidden = state.collapse === "none";

@@ -4,6 +4,7 @@
 import { byId, byteSize, dateTime, duration, element, grouped, percent, plural } from "./format.js";
 import { opColor } from "./palette.js";
 import { recordedTime, WAIT_PARTS, waitsOf } from "./waits.js";
+import { windowFacts } from "./windowdetails.js";
 
 const MOST_HOLDERS = 6;
 
@@ -14,16 +15,20 @@ const MOST_HOLDERS = 6;
  * @param {import("./model.js").Model} model
  * @param {number} transaction a span row, or negative for many
  * @param {number} span the selected span, -1: none
+ * @param {import("./model.js").Choice} choice
+ * @param {[number, number] | null} range the window, null: all
  */
-export function showDetails(model, transaction, span) {
+export function showDetails(model, transaction, span, choice, range) {
+  const inside = range && windowFacts(model, choice, range);
   const process = transaction >= 0 ? model.spans.process[transaction] : -1;
   const chosen = process >= 0 ? [model.processes[process]] : model.processes;
   byId("details-body").replaceChildren(
     ...[
-      ...(span >= 0 && span !== transaction ? [spanSection(model, span), waitSection(model, span, "The span's time")] : []),
+      ...(span >= 0 && span !== transaction ? [spanSection(model, span), spanWaits(model, span, "The span's time")] : []),
+      ...(inside ? [section("Window", inside.facts), waitSection(inside.waits, "window", "The window's time", null)] : []),
       transaction >= 0 ? transactionSection(model, transaction) : recordingSection(model),
-      transaction >= 0 ? waitSection(model, transaction, "The transaction's time") : null,
-      breakdownSection(model, transaction),
+      transaction >= 0 ? spanWaits(model, transaction, "The transaction's time") : null,
+      breakdownSection(model, transaction, inside?.exclusive),
       ...chosen.slice(0, 8).flatMap((/** @type {any} */ p) => [placeSection(p), qualitySection(p)]),
       chosen.length > 8 ? element("p", { class: "none", text: `and ${chosen.length - 8} more processes` }) : null,
     ].filter((section) => section !== null),
@@ -111,12 +116,18 @@ function recordingSection(model) {
   ]);
 }
 
+/** @param {import("./model.js").Model} model @param {number} span @param {string} title */
+function spanWaits(model, span, title) {
+  const waits = waitsOf(model, span);
+  return waitSection(waits, span, title, holderList(model, span, waits.gil_wait_ns));
+}
+
 /**
  * One bar: how much of the recorded time ran and how much waited, and for what.
- * @param {import("./model.js").Model} model @param {number} span @param {string} title
+ * @param {import("./waits.js").Waits} waits @param {number | string} of @param {string} title
+ * @param {HTMLElement | null} more
  */
-function waitSection(model, span, title) {
-  const waits = waitsOf(model, span);
+function waitSection(waits, of, title, more) {
   const whole = recordedTime(waits);
   if (!whole) return null;
   const parts = WAIT_PARTS.filter(({ name }) => waits[name]);
@@ -134,8 +145,7 @@ function waitSection(model, span, title) {
       element("span", { class: "op-time", text: `${duration(waits[name])} · ${percent(waits[name] / whole)}` }),
     ]));
   const list = element("ul", { class: "waits" }, legend);
-  const children = [element("h3", { text: title }), bar, list, holderList(model, span, waits.gil_wait_ns)];
-  return element("section", { class: "waiting", "data-span": span }, children);
+  return element("section", { class: "waiting", "data-span": of }, [element("h3", { text: title }), bar, list, more]);
 }
 
 /**
@@ -160,20 +170,22 @@ function holderList(model, span, whole) {
 /**
  * Exclusive time per span op as a share of the transaction.
  * @param {import("./model.js").Model} model @param {number} transaction
+ * @param {Float64Array} [within] exclusive times in a window
  */
-function breakdownSection(model, transaction) {
+function breakdownSection(model, transaction, within) {
   const { spans } = model;
+  const exclusive = within ?? spans.exclusive;
   if (transaction === -1) return null;
   /** @type {Map<string, number>} */ const byOp = new Map();
   let whole = 0;
   for (let row = 0; row < spans.count; row++) {
     if (!spans.inView[row] || (transaction >= 0 && spans.transaction[row] !== transaction)) continue;
     const op = spans.parent[row] < 0 ? "other" : spans.op[row] || "(no op)";
-    byOp.set(op, (byOp.get(op) ?? 0) + spans.exclusive[row]);
-    whole += spans.exclusive[row];
+    byOp.set(op, (byOp.get(op) ?? 0) + exclusive[row]);
+    whole += exclusive[row];
   }
   if (!whole) return null;
-  const items = [...byOp].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([op, ns]) => {
+  const items = [...byOp].filter(([, ns]) => ns).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([op, ns]) => {
     const bar = element("span", { class: "op-bar" });
     bar.style.width = `${(ns / whole) * 100}%`;
     bar.style.background = op === "other" ? "var(--hatch)" : `var(--${opColor(op)})`;
@@ -183,7 +195,7 @@ function breakdownSection(model, transaction) {
       element("span", { class: "op-track" }, [bar]),
     ]);
   });
-  return element("section", {}, [element("h3", { text: "Time by operation" }), element("ul", { class: "ops" }, items)]);
+  return element("section", {}, [element("h3", { text: within ? "Operations in the window" : "Time by operation" }), element("ul", { class: "ops" }, items)]);
 }
 
 /** @param {any} p a process @returns {HTMLElement | null} */

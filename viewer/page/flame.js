@@ -4,10 +4,11 @@
 import { boxAt, eachVisible } from "./layers.js";
 import { SHADES } from "./palette.js";
 import { STATE } from "./model.js";
+import { drawOwners, OWNERS } from "./owners.js";
 import { dots, hatch, Labels, Surface } from "./surface.js";
 
 const ROW = 18;
-const HEAD = 20;
+const HEAD = 24;
 
 /**
  * A box of the chart: lane and depth as indexes, the box's index in its layer.
@@ -34,6 +35,7 @@ export class FlameChart {
     /** @type {Int32Array} */ this.fn = new Int32Array(1);
     /** @type {Uint8Array | null} functions a search found */ this.found = null;
     this.selected = -1;
+    /** Whether the root is at the bottom. */ this.flipped = false;
     /** @type {Box | null} */ this.hovered = null;
     /** @type {[number, number] | null} */ this.range = null;
     this.scroll = 0;
@@ -61,6 +63,11 @@ export class FlameChart {
     return top;
   }
 
+  /** The row of a depth from a lane's top, or the depth of a row. @param {number} lane @param {number} depth */
+  rowOf(lane, depth) {
+    return this.flipped ? this.lanes[lane].layers.length - 1 - depth : depth;
+  }
+
   /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
   draw(context, width, height) {
     context.font = "11px system-ui, sans-serif";
@@ -69,8 +76,9 @@ export class FlameChart {
       const top = this.laneTop(i) - this.scroll;
       if (top > height || top + lane.layers.length * ROW < 0) return;
       this.drawTitle(context, this.titles[i], top - HEAD, width);
+      if (lane.owners?.count) drawOwners(context, this.theme, this.axis, lane.owners, top - OWNERS - 1, width);
       lane.layers.forEach((layer, depth) => {
-        const y = top + depth * ROW;
+        const y = top + this.rowOf(i, depth) * ROW;
         if (y < height && y + ROW > 0) this.drawLayer(context, lane, layer, y, width);
       });
       if (!lane.waits) this.drawAside(context, lane, top, width);
@@ -83,7 +91,7 @@ export class FlameChart {
   /** @param {CanvasRenderingContext2D} context @param {string} title @param {number} y @param {number} width */
   drawTitle(context, title, y, width) {
     context.fillStyle = this.theme.color("muted");
-    context.fillText(this.labels.fit(context, title, width - 16), 8, y + HEAD / 2 + 1);
+    context.fillText(this.labels.fit(context, title, width - 16), 8, y + HEAD / 2 - 2);
   }
 
   /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {import("./layers.js").Layer} layer @param {number} y @param {number} width */
@@ -166,7 +174,7 @@ export class FlameChart {
     const layer = this.lanes[lane].layers[depth];
     const left = Math.max(this.axis.toPixel(layer.start[index], width), 0);
     const right = Math.min(this.axis.toPixel(layer.end[index], width), width);
-    const y = this.laneTop(lane) + depth * ROW - this.scroll;
+    const y = this.laneTop(lane) + this.rowOf(lane, depth) * ROW - this.scroll;
     context.strokeStyle = this.theme.color("text");
     context.lineWidth = 1.5;
     context.strokeRect(left + 0.75, y + 0.75, Math.max(right - left - 2.5, 1), ROW - 2.5);
@@ -176,12 +184,19 @@ export class FlameChart {
   hit(x, y) {
     const time = this.axis.toTime(x, this.surface.width);
     for (let lane = 0; lane < this.lanes.length; lane++) {
-      const depth = Math.floor((y + this.scroll - this.laneTop(lane)) / ROW);
+      const depth = this.rowOf(lane, Math.floor((y + this.scroll - this.laneTop(lane)) / ROW));
       const layer = depth >= 0 ? this.lanes[lane].layers[depth] : undefined;
       const index = layer ? boxAt(layer, time) : -1;
       if (index >= 0) return { lane, depth, index };
     }
     return null;
+  }
+
+  /** The transaction that a lane's thread worked for at a point, -1: none. @param {number} lane @param {number} x */
+  ownerAt(lane, x) {
+    const { owners } = this.lanes[lane];
+    const index = owners ? boxAt(owners, this.axis.toTime(x, this.surface.width)) : -1;
+    return owners && index >= 0 ? owners.node[index] : -1;
   }
 
   /** @param {Box} box */
@@ -201,15 +216,29 @@ export class FlameChart {
     const layer = layers[box.depth];
     if (where === "left") return box.index > 0 ? { ...box, index: box.index - 1 } : null;
     if (where === "right") return box.index + 1 < layer.count ? { ...box, index: box.index + 1 } : null;
-    const depth = box.depth + (where === "up" ? -1 : 1);
-    if (!layers[depth]) return null;
-    const index = boxAt(layers[depth], layer.start[box.index]);
-    return index >= 0 ? { ...box, depth, index } : null;
+    const depth = box.depth + ((where === "up") === this.flipped ? 1 : -1);
+    const index = layers[depth] ? boxAt(layers[depth], layer.start[box.index]) : -1;
+    if (index >= 0) return { ...box, depth, index };
+    return this.edgeBox(box.lane + (where === "up" ? -1 : 1), layer.start[box.index], (where === "up") !== this.flipped);
+  }
+
+  /** The root's box of a lane at a time, or the leaf's; the first root where there is none then; null: no such lane. */
+  /** @param {number} lane @param {number} time @param {boolean} leaf @returns {Box | null} */
+  edgeBox(lane, time, leaf) {
+    const layers = this.lanes[lane]?.layers ?? [];
+    if (!layers[0]?.count) return null;
+    const box = { lane, depth: 0, index: Math.max(boxAt(layers[0], time), 0) };
+    for (let depth = 1; leaf && depth < layers.length; depth++) {
+      const index = boxAt(layers[depth], time);
+      if (index < 0) break;
+      Object.assign(box, { depth, index });
+    }
+    return box;
   }
 
   /** @param {Box} box @returns {[number, number]} top and bottom in pixels from the top of all */
   verticalPlace(box) {
-    const top = this.laneTop(box.lane) + box.depth * ROW;
+    const top = this.laneTop(box.lane) + this.rowOf(box.lane, box.depth) * ROW;
     return [top, top + ROW];
   }
 }

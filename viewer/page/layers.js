@@ -7,8 +7,9 @@ import { EVERYTHING, firstAfter, isSuspended } from "./model.js";
  * Boxes of one row, in time order, not overlapping.
  * @typedef {{count: number, start: Float64Array, end: Float64Array, node: Int32Array}} Layer
  * A lane is what a thread did, or what a transaction's suspended tasks of its loop waited in;
- * `waits` are then the states they were in (as `node`). `aside` is what the table leaves out.
- * @typedef {{thread: number, layers: Layer[], aside: Layer, waits: Layer | null}} Lane
+ * `waits` are then the states they were in (as `node`). `aside` is what the table leaves out;
+ * `owners` are the transactions (as `node`) that the thread worked for, in everything's chart.
+ * @typedef {{thread: number, layers: Layer[], aside: Layer, waits: Layer | null, owners?: Layer}} Lane
  */
 
 /** A Layer that grows. */
@@ -47,6 +48,7 @@ class LaneBuilder {
     this.waits = suspended ? new LayerBuilder() : null;
     /** @type {LayerBuilder[]} */ this.layers = [];
     this.aside = new LayerBuilder();
+    this.owners = new LayerBuilder();
     /** @type {number[]} */ this.path = [];
     /** @type {number[]} */ this.since = [];
     this.last = -1;
@@ -57,13 +59,15 @@ class LaneBuilder {
    * @param {number} start @param {number} end @param {number} node
    * @param {boolean} counted false: drawn, but the table leaves it out
    * @param {number} state
+   * @param {number} owner the transaction, -1: none
    */
-  sample(start, end, node, counted, state) {
+  sample(start, end, node, counted, state, owner) {
     // Time is drawn once, even where two samples of a thread claim it.
     start = this.last < 0 ? start : Math.max(start, this.now);
     if (end <= start) return;
     if (this.last >= 0 && start > this.now) this.close(0);
     if (!counted) prolong(this.aside, start, end, 0);
+    if (owner >= 0) prolong(this.owners, start, end, owner);
     if (this.waits) prolong(this.waits, start, end, state);
     if (node !== this.last || !this.path.length) this.open(node, start);
     this.last = node;
@@ -102,7 +106,7 @@ class LaneBuilder {
   done() {
     this.close(0);
     for (let i = 0; i < this.layers.length; i++) this.layers[i] ??= new LayerBuilder();
-    return { thread: this.thread, layers: this.layers, aside: this.aside, waits: this.waits };
+    return { thread: this.thread, layers: this.layers, aside: this.aside, waits: this.waits, owners: this.owners };
   }
 }
 
@@ -121,11 +125,13 @@ function prolong(layer, start, end, node) {
  * @param {{tree: import("./stacks.js").Tree, map: Int32Array}} view
  * @param {number} transaction
  * @param {(state: number) => boolean} counted
+ * @param {number[]} [off] threads that get none
+ * @param {{from: number, to: number}} [extent] the time that is drawn
  * @returns {Lane[]}
  */
-export function buildLanes(model, view, transaction, counted) {
+export function buildLanes(model, view, transaction, counted, off, extent = model.extent(transaction)) {
   const { rows } = model;
-  const { from, to } = model.extent(transaction);
+  const { from, to } = extent;
   /** @type {Map<number, LaneBuilder>} */ const lanes = new Map();
   model.eachRow(transaction, from, to, (row, thread) => {
     const state = rows.state[row];
@@ -136,8 +142,9 @@ export function buildLanes(model, view, transaction, counted) {
     if (!lane) lanes.set(key, (lane = new LaneBuilder(thread, view.tree, suspended)));
     const start = Math.max(rows.time[row] - rows.wall[row], from);
     const end = Math.min(rows.time[row], to);
-    lane.sample(start, end, view.map[rows.stack[row]], counted(state), state);
-  });
+    const owner = transaction === EVERYTHING && rows.span[row] >= 0 ? model.spans.transaction[rows.span[row]] : -1;
+    lane.sample(start, end, view.map[rows.stack[row]], counted(state), state, owner);
+  }, off);
   return [...lanes].sort((a, b) => a[0] - b[0]).map(([, lane]) => lane.done());
 }
 

@@ -1,10 +1,14 @@
 // @ts-check
 /** The recording in memory: tables, samples, and the sums of a chosen part of them. */
 
+import { cutKey, cutStacks, throughCut, WHOLE } from "./cut.js";
 import { reshape, sumFunctions, sumTree } from "./stacks.js";
 
 /** Numbers of `flamespan.profiler.model.State`. */
 export const STATE = { unknown: 0, running: 1, gilWait: 2, idle: 3, gc: 4, awaiting: 5, loopWait: 6 };
+
+/** Bit of `flamespan.profiler.model.Flag`. */
+const HOLDS_GIL = 16;
 
 /** Transaction numbers that stand for more than one. */
 export const EVERYTHING = -2;
@@ -12,8 +16,9 @@ export const OUTSIDE = -1;
 
 /**
  * Which samples count. `from`/`to` are ns from the recording's origin, (from, to].
+ * `off` are threads that are switched off.
  * @typedef {{transaction: number, from: number, to: number, states: "running"|"waiting"|"all",
- *            clock: "wall"|"cpu"|"wait"}} Choice
+ *            clock: "wall"|"cpu"|"gil"|"wait", off?: number[], cut?: import("./cut.js").Cut}} Choice
  * @typedef {{weights: Float64Array, sum: number, samples: number, excluded: number,
  *            excludedSamples: number}} Weighed
  */
@@ -60,13 +65,15 @@ export class Model {
   /**
    * The shape of the stacks in a view; made once and kept.
    * @param {"all"|"application"|"system"} frames @param {"none"|"direct"|"cycles"} collapse
+   * @param {import("./cut.js").Cut} cut
    */
-  view(frames, collapse) {
-    const key = `${frames} ${collapse}`;
+  view(frames, collapse, cut = WHOLE) {
+    const key = `${frames} ${collapse} ${cutKey(cut)}`;
     if (!this.views.has(key)) {
       const keep = frames === "all" ? null : this.origin.map((o) => +((o === 0) === (frames === "application")));
       const standIn = this.functionCount - (frames === "application" ? 2 : 1);
-      this.views.set(key, reshape(this.stackParent, this.stackFunction, { keep, standIn, collapse }));
+      const left = cutStacks(this.stackParent, this.stackFunction, cut, this.functionCount - 3);
+      this.views.set(key, throughCut(left, reshape(left.parent, left.fn, { keep, standIn, collapse })));
     }
     return this.views.get(key);
   }
@@ -99,14 +106,11 @@ export class Model {
    * @param {Choice} choice @returns {Weighed}
    */
   weigh(choice) {
-    const { rows } = this;
     const weights = new Float64Array(this.stackParent.length);
     const out = { weights, sum: 0, samples: 0, excluded: 0, excludedSamples: 0 };
-    this.eachRow(choice.transaction, choice.from, choice.to, (row) => {
-      const wall = Math.min(rows.time[row], choice.to) - Math.max(rows.time[row] - rows.wall[row], choice.from);
-      const weight = weightOf(choice.clock, Math.min(wall, rows.wall[row]), rows, row);
-      if (counts(rows.state[row], choice.states)) {
-        weights[rows.stack[row]] += weight;
+    this.eachWeight(choice, (row, _, weight) => {
+      if (counts(this.rows.state[row], choice.states)) {
+        weights[this.rows.stack[row]] += weight;
         out.sum += weight;
         out.samples++;
       } else {
@@ -117,14 +121,27 @@ export class Model {
     return out;
   }
 
+  /** @param {Choice} choice @param {(row: number, thread: number, weight: number) => void} visit every sample, in whatever state */
+  eachWeight({ transaction, from, to, clock, off, cut = WHOLE }, visit) {
+    const { rows } = this;
+    const { inside } = cutStacks(this.stackParent, this.stackFunction, cut, this.functionCount - 3);
+    this.eachRow(transaction, from, to, (row, thread) => {
+      if (inside && !inside[rows.stack[row]]) return;
+      const wall = Math.min(rows.time[row], to) - Math.max(rows.time[row] - rows.wall[row], from);
+      visit(row, thread, weightOf(clock, Math.min(wall, rows.wall[row]), rows, row));
+    }, off);
+  }
+
   /**
    * Calls `visit` for every sample of a transaction that reaches into (from, to].
    * @param {number} transaction @param {number} from @param {number} to
    * @param {(row: number, thread: number) => void} visit
+   * @param {number[]} off threads that are left out
    */
-  eachRow(transaction, from, to, visit) {
+  eachRow(transaction, from, to, visit, off = []) {
     const { time, wall, first } = this.rows;
     for (let thread = 0; thread + 1 < first.length; thread++) {
+      if (off.includes(thread)) continue;
       const last = first[thread + 1];
       const stop = to + this.longest[thread];
       for (let row = firstAfter(time, first[thread], last, from); row < last && time[row] < stop; row++) {
@@ -140,8 +157,8 @@ export class Model {
    */
   tabulate(choice, frames, collapse) {
     const weighed = this.weigh(choice);
-    const plain = this.view(frames, "none");
-    const shown = this.view(frames, collapse);
+    const plain = this.view(frames, "none", choice.cut);
+    const shown = this.view(frames, collapse, choice.cut);
     const plainSums = sumTree(plain.tree, plain.map, weighed.weights);
     const sums = collapse === "none" ? plainSums : sumTree(shown.tree, shown.map, weighed.weights);
     // Totals of functions always come from stacks before recursion is collapsed.
@@ -152,9 +169,10 @@ export class Model {
   }
 }
 
-/** @param {"wall"|"cpu"|"wait"} clock @param {number} wall @param {Rows} rows @param {number} row */
+/** @param {"wall"|"cpu"|"gil"|"wait"} clock @param {number} wall @param {Rows} rows @param {number} row */
 function weightOf(clock, wall, rows, row) {
   if (clock === "wall") return wall;
+  if (clock === "gil") return rows.flags[row] & HOLDS_GIL ? wall : 0;
   const cpu = wall < rows.wall[row] ? Math.min(rows.cpu[row], wall) : rows.cpu[row];
   return clock === "cpu" ? cpu : Math.max(wall - cpu, 0);
 }

@@ -3,11 +3,12 @@
 
 import { byId, duration, element, grouped } from "./format.js";
 import { EVERYTHING, OUTSIDE } from "./model.js";
+import { sparkline } from "./sparkline.js";
 
 const FIRST_SHOWN = 50;
 
 /**
- * @typedef {{name: string, op: string, rows: number[], total: number, p50: number, p95: number, errors: number}} Group
+ * @typedef {{name: string, op: string, rows: number[], total: number, p50: number, p95: number, errors: number, spark?: Element}} Group
  */
 
 /**
@@ -107,6 +108,7 @@ export class Picker {
       element("span", { class: "pick-name", text: group.name || group.op || "(no name)" }),
       element("span", { class: "pick-count", text: `×${grouped(group.rows.length)}` }),
       element("span", { class: "pick-about", text: `p50 ${duration(group.p50)} · p95 ${duration(group.p95)}` }),
+      (group.spark ??= sparkline(this.model.spans, group.rows, this.model.end)),
       group.errors ? element("span", { class: "pick-errors", text: `${grouped(group.errors)} failed` }) : null,
     ]);
     head.addEventListener("click", () => {

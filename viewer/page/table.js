@@ -33,6 +33,7 @@ export class FramesTable {
     this.selected = -1;
     this.active = 0;
     this.whole = 1;
+    /** @type {import("./intervals.js").Errors | null} */ this.errors = null;
     this.scroller.addEventListener("scroll", () => this.paint());
     new ResizeObserver(() => this.paint()).observe(this.scroller);
     this.inner.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.key(event));
@@ -58,6 +59,7 @@ export class FramesTable {
     this.found = look.found;
     this.selected = look.selected;
     this.whole = source.sums.sum;
+    this.errors = null;
     for (const header of this.grid.querySelectorAll("[data-sort]")) {
       const chosen = header.dataset.sort === look.sort;
       header.parentElement.setAttribute("aria-sort", chosen ? (look.ascending ? "ascending" : "descending") : "none");
@@ -98,19 +100,34 @@ export class FramesTable {
       "aria-expanded": row.leaf ? null : String(open),
       "aria-selected": String(row.fn === this.selected),
       tabindex: index === this.active ? 0 : -1,
-    }, [this.timeCell(row.self), this.timeCell(row.total), this.nameCell(row, open)]);
+    }, [this.timeCell(row.self, this.errorOf(row, "self")), this.timeCell(row.total, this.errorOf(row, "total")), this.nameCell(row, open)]);
     made.style.transform = `translateY(${index * ROW_HEIGHT}px)`;
     if (this.found?.[row.fn]) made.classList.add("found");
     return made;
   }
 
-  /** @param {number} ns */
-  timeCell(ns) {
+  /** How far a row's interval reaches, where the aggregator has one. @param {import("./rows.js").Row} row @param {"self"|"total"} time */
+  errorOf(row, time) {
+    const place = row.node || (row.level === 1 ? row.fn : -1);
+    return place < 0 ? undefined : this.errors?.[time][place];
+  }
+
+  /** @param {import("./intervals.js").Errors | null} errors by node (top-down) or function */
+  setErrors(errors) {
+    this.errors = errors;
+    this.grid.classList.toggle("with-errors", errors !== null);
+    this.grid.dataset.errors = errors ? "yes" : "no";
+    this.paint();
+  }
+
+  /** @param {number} ns @param {number} [error] of the share */
+  timeCell(ns, error) {
     const share = this.whole ? ns / this.whole : 0;
     const [number, unit] = columnTime(ns);
     const cell = element("div", { role: "gridcell", class: "time", title: `${ns} ns` }, [
       element("span", { text: number }, [element("span", { class: "unit", text: ` ${unit}` })]),
       element("span", { class: "share", text: percent(share) }),
+      this.errors && element("span", { class: "error", text: error === undefined ? "" : `±${(error * 100).toFixed(1)}`, "data-error": error }),
     ]);
     cell.style.setProperty("--share", `${Math.min(share, 1) * 100}%`);
     return cell;

@@ -31,17 +31,40 @@ const PART_OF = new Map([
 export function sumWaits(model, span) {
   const { rows, spans } = model;
   const begin = spans.start[span];
-  /** @type {Waits} */ const sums = {};
-  for (const { name } of WAIT_PARTS) sums[name] = 0;
+  const sums = noWaits();
   for (const row of model.rowsOf(spans.transaction[span])) {
     if (!isInside(spans.parent, rows.span[row], span)) continue;
     const wall = Math.min(Math.max(rows.time[row] - Math.max(rows.time[row] - rows.wall[row], begin), 0), rows.wall[row]);
-    const part = PART_OF.get(rows.state[row]);
-    const cpu = part ? 0 : Math.min(rows.cpu[row], wall);
-    sums[part ?? "other_ns"] += wall - cpu;
-    sums.on_cpu_ns += cpu;
+    addWait(sums, rows, row, wall);
   }
   return sums;
+}
+
+/** @returns {Waits} */
+function noWaits() {
+  return Object.fromEntries(WAIT_PARTS.map(({ name }) => [name, 0]));
+}
+
+/** @param {Waits} sums @param {import("./model.js").Rows} rows @param {number} row @param {number} wall what counts of the row */
+function addWait(sums, rows, row, wall) {
+  const part = PART_OF.get(rows.state[row]);
+  const cpu = part ? 0 : Math.min(rows.cpu[row], wall);
+  sums[part ?? "other_ns"] += wall - cpu;
+  sums.on_cpu_ns += cpu;
+}
+
+/**
+ * The same of everything that is chosen, in whatever state, and of how many samples.
+ * @param {import("./model.js").Model} model @param {import("./model.js").Choice} choice
+ */
+export function waitsOfChoice(model, choice) {
+  const waits = noWaits();
+  let samples = 0;
+  model.eachWeight({ ...choice, clock: "wall" }, (row, _, wall) => {
+    addWait(waits, model.rows, row, wall);
+    samples++;
+  });
+  return { waits, samples };
 }
 
 /** The same, computed once. @param {import("./model.js").Model} model @param {number} span @returns {Waits} */

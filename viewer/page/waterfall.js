@@ -6,8 +6,11 @@ import { duration } from "./format.js";
 import { boxAt, eachVisible } from "./layers.js";
 import { opColor } from "./palette.js";
 import { hatch, Labels, Surface } from "./surface.js";
+import { drawWaitBar, WAIT_HEIGHT } from "./waitbar.js";
 
-export const SPAN_ROW = 22;
+const BAR = 19;
+export const SPAN_ROW = BAR + WAIT_HEIGHT + 3;
+const NARROWEST_WAITS = 6;
 
 /** Draws the rows of a Waterfall and finds bars in them. */
 export class SpanChart {
@@ -26,6 +29,7 @@ export class SpanChart {
     /** @type {import("./spanlayout.js").Gap[]} */ this.gaps = [];
     /** @type {string[]} texts of the gaps */ this.gapLabels = [];
     this.selected = -1;
+    /** @type {(span: number) => import("./waits.js").Waits} */ this.waitsOf = () => ({});
     /** @type {number | null} a span, or -1 - gap */ this.hovered = null;
     /** @type {[number, number] | null} */ this.range = null;
     this.scroll = 0;
@@ -81,16 +85,23 @@ export class SpanChart {
       const label = this.labels.fit(context, this.barText(bar), Math.min(right, width) - shown - 14);
       if (label && bar < 0) {
         context.fillStyle = this.theme.color("panel");
-        context.fillRect(shown + 3, y + 3, this.labels.measure(context, label) + 10, SPAN_ROW - 9);
+        context.fillRect(shown + 3, y + 3, this.labels.measure(context, label) + 10, BAR - 6);
       }
       context.fillStyle = this.theme.color(bar < 0 ? "muted" : "text");
-      if (label) context.fillText(label, shown + 8, y + SPAN_ROW / 2 - 0.5);
+      if (label) context.fillText(label, shown + 8, y + BAR / 2 + 1);
       if (bar === this.hovered || (bar === this.selected && bar >= 0)) {
         context.strokeStyle = this.theme.color(bar === this.selected ? "strong" : "text");
         context.lineWidth = 1.5;
-        context.strokeRect(left + 0.75, y + 0.75, Math.max(room - 1.5, 1), SPAN_ROW - 4);
+        context.strokeRect(left + 0.75, y + 0.75, Math.max(room - 1.5, 1), BAR - 1);
       }
+      if (bar >= 0 && right - left > NARROWEST_WAITS) this.drawWaits(context, bar, y + BAR, width);
     });
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} bar @param {number} y @param {number} width */
+  drawWaits(context, bar, y, width) {
+    const [left, right] = this.times(bar).map((time) => this.axis.toPixel(time, width));
+    drawWaitBar(context, this.theme, this.waitsOf(bar), left, right - 1, y, width);
   }
 
   /** @param {number} bar */
@@ -104,12 +115,12 @@ export class SpanChart {
     const color = this.theme.color(opColor(this.spans.op[bar]));
     context.fillStyle = color;
     context.globalAlpha = 0.28;
-    context.fillRect(left, y, room, SPAN_ROW - 3);
+    context.fillRect(left, y, room, BAR);
     context.globalAlpha = 1;
-    context.fillRect(left, y, Math.min(3, room), SPAN_ROW - 3);
+    context.fillRect(left, y, Math.min(3, room), BAR);
     if (this.spans.status[bar] !== "ok" && this.spans.status[bar] !== "open") {
       context.fillStyle = this.theme.color("error");
-      context.fillRect(left, y + SPAN_ROW - 5, room, 2);
+      context.fillRect(left, y + BAR - 2, room, 2);
     }
   }
 
@@ -118,9 +129,9 @@ export class SpanChart {
     context.strokeStyle = this.theme.color("hatch");
     context.setLineDash([3, 3]);
     context.lineWidth = 1;
-    if (room > 3) context.strokeRect(left + 0.5, y + 0.5, room - 1, SPAN_ROW - 4);
+    if (room > 3) context.strokeRect(left + 0.5, y + 0.5, room - 1, BAR - 1);
     context.setLineDash([]);
-    hatch(context, left, y, room, SPAN_ROW - 3, this.theme.color("hatch"));
+    hatch(context, left, y, room, BAR, this.theme.color("hatch"));
   }
 
   /** @param {number} bar @returns {[number, number]} start and end */

@@ -1,5 +1,6 @@
 // Page data from drawn samples, the way tests/helpers/drawn.py draws them: ["main;a:3;b", 10, "idle"].
 
+export const HIDDEN = "<hidden>";
 export const SYSTEM = "<system>";
 export const APPLICATION = "<application>";
 const STATES = { running: 1, idle: 3, awaiting: 5, loop_wait: 6 };
@@ -35,10 +36,10 @@ export function draw(threads, origin = {}, { transaction } = {}) {
     }
     first.push(rows.length);
   }
-  frames.push([names.push(SYSTEM) - 1, 0], [names.push(APPLICATION) - 1, 0]);
+  frames.push([names.push(HIDDEN) - 1, 0], [names.push(SYSTEM) - 1, 0], [names.push(APPLICATION) - 1, 0]);
   const spans = transaction ? [transaction] : [];
   const columns = {
-    function_origin: names.map((n) => (n === SYSTEM || origin[n] === "system" ? 2 : 0)),
+    function_origin: names.map((n) => (n === SYSTEM || n === HIDDEN || origin[n] === "system" ? 2 : 0)),
     function_line: names.map(() => 1),
     frame_function: frames.map(([fn]) => fn),
     frame_line: frames.map(([, line]) => line),

@@ -1,0 +1,28 @@
+"""What a page in a browser shows besides its table: its address, its live region."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl
+
+
+def hash_of(page):
+    """The state in the address, once it is written."""
+    page.wait_for_timeout(260)
+    return dict(parse_qsl(page.url.partition("#")[2]))
+
+
+def numbers(text):
+    """The whole numbers in a part of the address."""
+    return [int(part) for part in re.split("~", text)]
+
+
+def said(page):
+    """What was told to a screen reader last."""
+    return page.text_content("#live")
+
+
+def origin_ns(profile):
+    """The page's time 0."""
+    first = int((profile.rows.time_ns - profile.rows.wall_ns).min())
+    return min(int(profile.tables.spans.start_ns.min(initial=first)), first)
