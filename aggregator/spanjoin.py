@@ -44,8 +44,10 @@ class SpanJoiner:
         """
         for start in events.started:
             key = (process, start.id)
-            # A span that was open when the file was rotated is told again in the next part.
-            if key not in self._place:
+            # One that was open when the file was rotated, or is called otherwise, is told again.
+            if key in self._place:
+                self._rows[self._place[key]].start = start
+            else:
                 self._place[key] = len(self._rows)
                 those = threads.get(start.thread_ident, set())
                 thread = next(iter(those)) if len(those) == 1 else -1

@@ -99,6 +99,23 @@ class Span(SpanCore):
         if self.id and self.log is not None:
             self.status = text_of(status or "")
 
+    def describe(
+        self, *, name: str | None = None, op: str | None = None, description: str | None = None
+    ) -> None:
+        """Say anew what this is, where that is known only later: a request's route, say.
+
+        The whole span is called so, from its start. What is None stays.
+        """
+        if not self.id or self.log is None:
+            return
+        if name is not None:
+            self.name = text_of(name)
+        if op is not None:
+            self.op = text_of(op)
+        if description is not None:
+            self.description = text_of(description)
+        self.log.described(self)
+
     def open_ancestor(self) -> Span | None:
         """This span, or the nearest one around it that is still open."""
         span: Span | None = self

@@ -67,6 +67,13 @@ class SpanLog(SpanQueue):
         elif self.has_room():
             self.put(SpanMeasurement(span_id, text_of(name), number, text_of(unit)))
 
+    def described(self, span: Span) -> None:
+        """A span is called something else; what is queued of it says so, what is written not."""
+        # A root must have a name, as when it is opened.
+        name = span.name or (span.is_root and (span.description or span.op)) or ""
+        if self.has_room():
+            self.put((span.id, name, span.op, span.description))
+
     def drain(self, *, restart: bool = False) -> SpanEvents:
         """Everything since the last drain.
 
@@ -83,6 +90,8 @@ class SpanLog(SpanQueue):
                     events.tags.append(event)
                 elif type(event) is SpanMeasurement:
                     events.measurements.append(event)
+                elif type(event) is tuple:
+                    events.started += self._describe(*event)
             if restart:
                 self._again.started += [rows[end.id] for end in closed if end.id in rows]
             closed = [end for end in closed if rows.pop(end.id, None) is not None]
@@ -94,6 +103,17 @@ class SpanLog(SpanQueue):
             events.started += started
             events.ended += closed
         return events
+
+    def _describe(self, span_id: int, name: str, op: str, description: str) -> list[SpanStart]:
+        """Tell a start that was told already once more; a later row replaces an earlier one."""
+        row = self._rows.get(span_id)
+        if row is None:
+            return []
+        new = row._replace(name=name, op=op, description=description)
+        if row == new:
+            return []
+        self._rows[span_id] = new
+        return [new]
 
     def after_fork(self, active: Span | None) -> None:
         """Start afresh in a child process, with the spans around the fork open."""

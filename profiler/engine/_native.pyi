@@ -16,6 +16,9 @@ class SpanCore:
     parent: Any
     end_ns: int
     status: str
+    name: str
+    op: str
+    description: str
 
     def __new__(cls, mark: int, parent: SpanCore | None = None) -> Self: ...
     @property
@@ -28,12 +31,6 @@ class SpanCore:
 
     @property
     def log(self) -> Any: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def op(self) -> str: ...
-    @property
-    def description(self) -> str: ...
     @property
     def start_ns(self) -> int: ...
     @property

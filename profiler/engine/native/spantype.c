@@ -82,9 +82,9 @@ static PyMemberDef members[] = {
     {"end_ns", T_LONGLONG, offsetof(SpanObject, end_ns), 0, "monotonic; 0 while it is open"},
     {"start_ns", T_LONGLONG, offsetof(SpanObject, start_ns), READONLY, "monotonic"},
     {"thread_ident", T_ULONGLONG, offsetof(SpanObject, thread_ident), READONLY, "who opened it"},
-    {"name", T_OBJECT, offsetof(SpanObject, name), READONLY, "of a transaction; else empty"},
-    {"op", T_OBJECT, offsetof(SpanObject, op), READONLY, "what kind of work it is"},
-    {"description", T_OBJECT, offsetof(SpanObject, description), READONLY, "which of that kind"},
+    {"name", T_OBJECT, offsetof(SpanObject, name), 0, "of a transaction; else empty"},
+    {"op", T_OBJECT, offsetof(SpanObject, op), 0, "what kind of work it is"},
+    {"description", T_OBJECT, offsetof(SpanObject, description), 0, "which of that kind"},
     {"status", T_OBJECT, offsetof(SpanObject, status), 0, "what it ends with, if not ok or error"},
     {NULL, 0, 0, 0, NULL},
 };
