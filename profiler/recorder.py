@@ -95,6 +95,14 @@ class Recorder:
         finally:
             self._lock.release()
 
+    def flush(self) -> None:
+        """Write now what there is, since the process may be about to die."""
+        if self._lock.acquire(timeout=5):
+            try:
+                self._flush()
+            finally:
+                self._lock.release()
+
     def abandon(self) -> None:
         """After a fork, in the child: the file is the parent's, only our descriptor is closed."""
         writer, self._writer = self._writer, None

@@ -1,0 +1,74 @@
+"""Starlette and FastAPI: ``instrument(app)``."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from flamespan.profiler.integrations import needs
+from flamespan.profiler.integrations.asgi import Middleware, Scope, route_in
+from flamespan.profiler.integrations.job import name_of
+from flamespan.profiler.spans import transaction
+
+_DONE = "_flamespan"
+
+
+def instrument(app: Any) -> Any:
+    """Make each request and websocket of this application a transaction, named by its route.
+
+    It goes around all other middleware. A background task is a transaction of its own, named by
+    its function. Gives the application back; a second call does nothing. UsageError where
+    Starlette is missing.
+    """
+    background = needs.load("starlette.background", "starlette")
+    routing = needs.load("starlette.routing", "starlette")
+    if getattr(app, _DONE, False):
+        return app
+    setattr(app, _DONE, True)
+    _wrap_background(background.BackgroundTask)
+    names = functools.partial(_route, routing, app)
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: Middleware(build(), route=names)
+    if app.middleware_stack is not None:
+        app.middleware_stack = Middleware(app.middleware_stack, route=names)
+    return app
+
+
+def _route(routing: Any, app: Any, scope: Scope) -> str | None:
+    """The template; with what it is mounted below, where the routes themselves can tell."""
+    if "endpoint" not in scope:
+        return None
+    if "app_root_path" in scope or "route" not in scope:
+        # Below a mount a route knows only its end: it is told from the outermost root again.
+        root = scope.get("app_root_path", scope.get("root_path", ""))
+        return _matching(routing, app.routes, {**scope, "root_path": root, "path_params": {}})
+    return route_in(scope)
+
+
+def _matching(routing: Any, routes: Any, scope: Scope) -> str | None:
+    for route in routes:
+        match, child = route.matches(scope)
+        if match == routing.Match.NONE:
+            continue
+        path = getattr(route, "path", "")
+        inner = getattr(route, "routes", None)
+        if not inner:
+            return str(path)
+        below = _matching(routing, inner, {**scope, **child})
+        if below is not None:
+            return f"{path}{below}"
+    return None
+
+
+def _wrap_background(kind: Any) -> None:
+    call = kind.__call__
+    if hasattr(call, _DONE):
+        return
+
+    @functools.wraps(call)
+    async def run(self: Any) -> None:
+        with transaction(name_of(self.func), op="task.background"):
+            await call(self)
+
+    setattr(run, _DONE, True)
+    kind.__call__ = run
