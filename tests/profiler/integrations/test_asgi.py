@@ -1,0 +1,144 @@
+"""What the ASGI protocol allows, and Starlette's mounts, called as a server calls it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from flamespan import profiler
+from flamespan.profiler.integrations.asgi import Middleware
+from helpers import doors
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    profiler.start(tmp_path)
+
+    def finish():
+        profiler.stop()
+        return doors.read(tmp_path)
+
+    yield finish
+    profiler.stop()
+
+
+def call(app, kind="http", path="/", method="GET", receive=None, send=None):
+    sent = []
+
+    async def nothing():
+        await asyncio.sleep(60)
+
+    async def keep(message):
+        sent.append(message)
+
+    scope = {"type": kind, "path": path, "method": method, "headers": [], "root_path": ""}
+    scope["query_string"] = b""
+
+    async def main():
+        await app(scope, receive or nothing, send or keep)
+        assert profiler.current_span() is None
+
+    asyncio.run(main())
+    return sent
+
+
+async def hello(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"a", "more_body": True})
+    assert profiler.current_span().name == "GET <no route>"
+    await send({"type": "http.response.body", "body": b"b"})
+    assert profiler.current_span() is None
+
+
+def test_it_lasts_until_the_body_is_sent_and_twice_is_once(recorded):
+    assert len(call(Middleware(Middleware(hello, route=lambda scope: "/inner")))) == 3
+    assert recorded().counts() == {("GET <no route>", "http.server", "ok"): 1}
+
+
+def test_the_last_of_the_body_sent_by_another_task(recorded):
+    async def app(scope, receive, send):
+        await asyncio.create_task(hello(scope, receive, send))
+        assert profiler.current_span() is None
+
+    call(Middleware(app, route=lambda scope: "/x"))
+    assert recorded().counts() == {("GET /x", "http.server", "ok"): 1}
+
+
+def test_errors_cancelling_and_a_client_that_is_gone(recorded):
+    async def fails(scope, receive, send):
+        raise KeyError
+
+    async def cancelled(scope, receive, send):
+        raise asyncio.CancelledError
+
+    async def gone(message):
+        raise OSError
+
+    with pytest.raises(KeyError):
+        call(Middleware(fails))
+    with pytest.raises(asyncio.CancelledError):
+        call(Middleware(cancelled))
+    with pytest.raises(OSError):
+        call(Middleware(hello), send=gone)
+    assert recorded().counts() == {
+        ("GET <no route>", "http.server", "error"): 1,
+        ("GET <no route>", "http.server", "cancelled"): 2,
+    }
+
+
+def test_websockets_that_are_taken_refused_and_broken(recorded):
+    async def app(scope, receive, send):
+        if scope["path"] != "/refused":
+            await send({"type": "websocket.accept"})
+        if scope["path"] == "/broken":
+            raise KeyError
+        await send({"type": "websocket.close"})
+
+    wrapped = Middleware(app, route=lambda scope: scope["path"])
+    call(wrapped, "websocket", "/taken")
+    call(wrapped, "websocket", "/refused")
+    with pytest.raises(KeyError):
+        call(wrapped, "websocket", "/broken")
+    assert recorded().counts() == {
+        ("WS /taken", "websocket.server", "ok"): 1,
+        ("WS /refused", "websocket.server", "permission_denied"): 1,
+        ("WS /broken", "websocket.server", "error"): 1,
+    }
+
+
+def test_lifespan_is_nobodys_and_its_end_is_written(recorded, tmp_path):
+    async def app(scope, receive, send):
+        assert profiler.current_span() is None
+        with profiler.transaction("before the end"):
+            pass
+        await send({"type": "lifespan.shutdown.complete"})
+
+    call(Middleware(app), "lifespan")
+    assert doors.read(tmp_path).counts() == {("before the end", "", "ok"): 1}
+    recorded()
+
+
+def test_routes_below_mounts(recorded):
+    pytest.importorskip("starlette")
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route
+
+    from flamespan.profiler.integrations import starlette
+
+    def page(request):
+        return PlainTextResponse("x")
+
+    inner = Starlette(routes=[Route("/users/{id}", page)])
+    app = starlette.instrument(
+        Starlette(routes=[Mount("/api/{version}", app=inner), Route("/", page)])
+    )
+    assert starlette.instrument(app) is app
+    for path in ("/api/v1/users/7", "/", "/api/v1/nothing"):
+        call(app, path=path)
+    assert recorded().counts() == {
+        ("GET /api/{version}/users/{id}", "http.server", "ok"): 1,
+        ("GET /", "http.server", "ok"): 1,
+        ("GET <not found>", "http.server", "not_found"): 1,
+    }
