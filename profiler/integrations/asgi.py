@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -41,60 +40,66 @@ class Middleware:
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except BaseException as error:
-            exchange.finish(error)
+            exchange.end(error)
+            exchange.leave()
             raise
-        else:
-            exchange.finish()
-        finally:
-            exchange.request.leave()
+        if not exchange.done:
+            exchange.end()
+        exchange.leave()
 
 
-class _Exchange:
-    """What passes between server and application for one request."""
+class _Exchange(Request):
+    """A request, and what passes between server and application for it."""
 
-    __slots__ = ("_gone", "_receive", "_route", "_scope", "_send", "request")
+    __slots__ = ("_gone", "_receive", "_route", "_scope", "_send")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
-        is_http = scope["type"] == "http"
-        method = scope.get("method", "GET")
-        self.request = Request(method, "http.server" if is_http else "websocket.server")
-        scope[KEY] = self.request
+        if scope["type"] == "http":
+            super().__init__(scope.get("method"))
+        else:
+            super().__init__("GET", "websocket.server")
+        scope[KEY] = self
         self._scope, self._receive, self._send, self._route = scope, receive, send, route
         self._gone = False
 
     async def receive(self) -> Message:
         message = await self._receive()
-        if message["type"] == "http.disconnect" and not self.request.done:
+        if message["type"] == "http.disconnect" and not self.done:
             self._gone = True
         return message
 
     async def send(self, message: Message) -> None:
-        kind, request = message["type"], self.request
-        if kind in ("http.response.start", "websocket.http.response.start"):
-            request.code = message["status"]
-        elif kind == "websocket.accept":
-            request.code = 101
-        elif kind == "websocket.close" and not request.code:
-            request.code = 403  # what a server answers to a handshake that is not accepted
+        kind = message["type"]
         try:
             await self._send(message)
         except OSError:  # ASGI 2.4: the client is gone
             self._gone = True
             raise
-        if kind == "http.response.body" and not message.get("more_body"):
-            if not message.get("trailers"):
-                self.finish()
+        if kind == "http.response.body":
+            if not message.get("more_body"):
+                self.end()
         elif kind == "http.response.pathsend":
-            self.finish()
+            self.end()
+        else:
+            self._note(kind, message)
 
-    def finish(self, error: BaseException | None = None) -> None:
-        request = self.request
-        if request.done:
-            return
-        if request.route is None:
-            with contextlib.suppress(Exception):  # nothing of ours may fail the application
-                request.route = self._route(self._scope)
-        request.finish(error, "cancelled" if self._gone else "")
+    def _note(self, kind: str, message: Message) -> None:
+        """What the answer was."""
+        if kind in ("http.response.start", "websocket.http.response.start"):
+            self.code = message["status"]
+        elif kind == "websocket.accept":
+            self.code = 101
+        elif kind == "websocket.close" and not self.code:
+            self.code = 403  # what a server answers to a handshake that is not accepted
+
+    def end(self, error: BaseException | None = None) -> None:
+        """It is over, in whatever way."""
+        if not self.done and self.route is None:
+            try:
+                self.route = self._route(self._scope)
+            except Exception:  # nothing of ours may fail the application
+                self.route = None
+        self.finish(error, "cancelled" if self._gone else "")
 
 
 def _flushing(send: Send) -> Send:

@@ -1,6 +1,7 @@
 """A request as a transaction: what it is called, how it ended. Servers and frameworks add the rest.
 
 Nothing of a request but its method, route and status code is kept: no path, query, header, body.
+A request pays for every line here, so there are few.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from flamespan.profiler.integrations.opened import Opened
+from flamespan.profiler.active import ACTIVE, Span
+from flamespan.profiler.engine import spancore
 from flamespan.profiler.spans import transaction
 
 KEY = "flamespan.request"
@@ -48,50 +50,56 @@ def known(method: Any) -> str:
 class Request:
     """One request from its first line of code until its body has been sent.
 
-    ``route`` (a template, as "/users/{id}") and ``code`` may be set at any time before the end.
+    ``route`` (a template, as "/users/{id}") and ``code`` may be set at any time before the end;
+    ``done`` says that it is over.
     """
 
-    __slots__ = ("_method", "_opened", "_prefix", "code", "route")
+    __slots__ = ("_method", "_name", "_prefix", "_token", "code", "done", "route", "span")
 
     def __init__(self, method: Any, op: str = "http.server") -> None:
-        self._method = known(method)
-        self._prefix = "WS" if op == "websocket.server" else self._method
+        self._method = method = method if method in METHODS else "_OTHER"
+        self._prefix = "WS" if op == "websocket.server" else method
+        self._name = name = f"{self._prefix} <no route>"
         self.route: str | None = None
         self.code = 0
-        self._opened = Opened(transaction(f"{self._prefix} {NO_ROUTE}", op))
-
-    @property
-    def done(self) -> bool:
-        """Whether it is over."""
-        return self._opened.done
+        self.span: Span = transaction(name, op).begin()
+        self._token: Any = None
+        self.done = self.span.log is None  # the recording has ended just now
+        if not self.done:
+            self._token = spancore.activate(self.span)
 
     def finish(self, error: BaseException | None = None, status: str = "") -> None:
         """It is over: say what it was. A second call does nothing."""
-        span = self._opened.span
-        if span.id and not span.end_ns:
+        if self.done:
+            return
+        self.done = True
+        span = self.span
+        if span.id and span.log is not None:
             if error is not None and not self.code:
                 self.code = 500
-            self._describe()
             if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
                 status = "cancelled"
-            # A status that the application has set stays.
-            span.set_status(span.status or status or ("error" if error else status_of(self.code)))
-        self._opened.finish(error)
+            if not span.status:  # one that the application has set stays
+                span.status = status or ("error" if error else status_of(self.code))
+            self._describe(span)
+        spancore.finish(span, error)
+        self.leave()
 
-    def _describe(self) -> None:
-        span = self._opened.span
-        route = self.route
-        if route is None and self.code == 404:
+    def _describe(self, span: Span) -> None:
+        route, code = self.route, self.code
+        tags: tuple[tuple[str, str], ...] = (("http.method", self._method),)
+        if route is not None:
+            tags += (("route", route),)
+        elif code == 404:
             route = NOT_FOUND
+        if code:
+            tags += (("http.status_code", str(code)),)
         # What the application has called otherwise meanwhile stays so.
-        if route is not None and span.name == f"{self._prefix} {NO_ROUTE}":
-            span.describe(name=f"{self._prefix} {route}")
-        span.set_tag("http.method", self._method)
-        if self.route is not None:
-            span.set_tag("route", self.route)
-        if self.code:
-            span.set_tag("http.status_code", self.code)
+        if route is not None and span.name is self._name:
+            span.name = f"{self._prefix} {route}"
+        span.log.described(span, tags)
 
     def leave(self) -> None:
-        """Let the context that it began in be as it was before."""
-        self._opened.leave()
+        """Let the context that runs be as it was before, if this is over."""
+        if self.done and self._token is not None and ACTIVE.get() is self.span:
+            spancore.deactivate(self.span, self._token)

@@ -37,7 +37,7 @@ def instrument(app: Any) -> Any:
 def _route(routing: Any, app: Any, scope: Scope) -> str | None:
     """The template; with what it is mounted below, where the routes themselves can tell."""
     if "endpoint" not in scope:
-        return None
+        return None  # no route at all
     if "app_root_path" in scope or "route" not in scope:
         # Below a mount a route knows only its end: it is told from the outermost root again.
         root = scope.get("app_root_path", scope.get("root_path", ""))

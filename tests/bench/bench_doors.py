@@ -147,8 +147,13 @@ class Server:
         self._log.close()
 
 
-def measure(kind: str, rounds: int, requests: int, folder: Path) -> None:
-    variants = [n for n, v in VARIANTS.items() if not v[0] or importlib.util.find_spec(v[0])]
+def measure(kind: str, options: argparse.Namespace, folder: Path) -> None:
+    rounds, requests = options.rounds, options.requests
+    variants = [
+        name
+        for name, (module, *_) in VARIANTS.items()
+        if not module or (name in options.beside and importlib.util.find_spec(module))
+    ]
     servers: dict[str, Server] = {}
     rates: dict[str, list[float]] = {name: [] for name in variants}
     tails: dict[str, list[float]] = {name: [] for name in variants}
@@ -184,10 +189,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--only", choices=["fastapi", "flask"])
+    others = [name for name in VARIANTS if name != "plain"]
+    parser.add_argument("--beside", nargs="+", choices=others, default=others)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for kind in [options.only] if options.only else ["fastapi", "flask"]:
-            measure(kind, options.rounds, options.requests, Path(folder))
+            measure(kind, options, Path(folder))
 
 
 if __name__ == "__main__":
