@@ -18,11 +18,6 @@ class Opened:
         self.span: Span = scope.begin()
         self._token: Any = spancore.activate(self.span) if self.span.log is not None else None
 
-    @property
-    def done(self) -> bool:
-        """Whether it was closed."""
-        return self.span.end_ns != 0
-
     def finish(self, error: BaseException | None = None) -> None:
         """Close it, once; where it was opened in another context that one finds it closed."""
         if self.span.log is not None and not self.span.end_ns:
