@@ -104,20 +104,20 @@ class Recorder:
         finally:
             self._lock.release()
 
+    def flush(self) -> None:
+        """Write now what there is, since the process may be about to die."""
+        if self._lock.acquire(timeout=5):
+            try:
+                self._flush()
+            finally:
+                self._lock.release()
+
     def abandon(self) -> None:
         """After a fork, in the child: the file is the parent's, only our descriptor is closed."""
         writer, self._writer = self._writer, None
         if writer is not None:
             with contextlib.suppress(OSError):
                 writer.abandon()
-
-    def flush(self) -> None:
-        """Write what there is now, unless it is being written already."""
-        if self._lock.acquire(timeout=1):
-            try:
-                self._flush()
-            finally:
-                self._lock.release()
 
     def _flush_due(self) -> float:
         """Flush now; the seconds until the next time."""

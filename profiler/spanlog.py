@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flamespan.profiler import systhreads
 from flamespan.profiler.choosing import Chooser
@@ -67,12 +67,15 @@ class SpanLog(SpanQueue):
         elif self.has_room():
             self.put(SpanMeasurement(span_id, text_of(name), number, text_of(unit)))
 
-    def described(self, span: Span) -> None:
-        """A span is called something else; what is queued of it says so, what is written not."""
-        # A root must have a name, as when it is opened.
-        name = span.name or (span.is_root and (span.description or span.op)) or ""
+    def described(self, span: Span, tags: tuple[tuple[str, str], ...] = ()) -> None:
+        """A span is called something else; what is queued of it says so, what is written not.
+
+        ``tags`` come along at the price of one event.
+        """
         if self.has_room():
-            self.put((span.id, {"name": name, "op": span.op, "description": span.description}))
+            # A root must have a name, as when it is opened.
+            name = span.name or (span.is_root and (span.description or span.op)) or ""
+            self.put((span.id, name, span.op, span.description, tags))
 
     def drain(self, *, restart: bool = False) -> SpanEvents:
         """Everything since the last drain.
@@ -91,7 +94,7 @@ class SpanLog(SpanQueue):
                 elif type(event) is SpanMeasurement:
                     events.measurements.append(event)
                 elif type(event) is tuple:
-                    events.started += self._describe(*event)
+                    self._describe(events, *event)
             if restart:
                 self._again.started += [rows[end.id] for end in closed if end.id in rows]
             closed = [end for end in closed if rows.pop(end.id, None) is not None]
@@ -104,13 +107,25 @@ class SpanLog(SpanQueue):
             events.ended += closed
         return events
 
-    def _describe(self, span_id: int, told: dict[str, Any]) -> list[SpanStart]:
+    def _describe(
+        self,
+        events: SpanEvents,
+        span_id: int,
+        name: str,
+        op: str,
+        description: str,
+        tags: tuple[tuple[str, str], ...],
+    ) -> None:
         """Tell a start that was told already once more; a later row replaces an earlier one."""
         row = self._rows.get(span_id)
-        if row is None or row == (new := row._replace(**told)):
-            return []
-        self._rows[span_id] = new
-        return [new]
+        if row is None:
+            return
+        if row.name != name or row.op != op or row.description != description:
+            row = row._replace(name=name, op=op, description=description)
+            self._rows[span_id] = row
+            events.started.append(row)
+        for key, value in tags:
+            events.tags.append(SpanTag(span_id, key, value))
 
     def after_fork(self, active: Span | None) -> None:
         """Start afresh in a child process, with the spans around the fork open."""

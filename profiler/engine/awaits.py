@@ -123,7 +123,10 @@ def name_task(span: Any) -> None:
     if loop is not None:
         task = asyncio.current_task(loop)
         if task is not None:
-            span.set_tag(TASK_NAME, task.get_name())
+            name = task.get_name()
+            # The default says nothing, and servers make a task, so a new text, for each request.
+            if not (name.startswith("Task-") and name[5:].isdigit()):
+                span.set_tag(TASK_NAME, name)
         return
     trio: Any = sys.modules.get("trio")
     if trio is not None:

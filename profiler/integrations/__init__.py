@@ -1,1 +1,5 @@
-"""Doors into frameworks: each module loads its framework, and only when it is imported itself."""
+"""Doors into applications: each module knows one framework, and loads it only when it is used.
+
+``wsgi``, ``asgi``, ``flask``, ``django``, ``starlette`` (FastAPI too), ``celery``, ``job``,
+``opentelemetry`` and ``sentry``; docs/doors/ has a page for each.
+"""

@@ -1,162 +1,118 @@
-"""ASGI (3.0): each request or websocket of an application is a transaction.
-
-    app = Middleware(app)
-
-That of a request ends when its body has been sent: what a framework does afterwards on the same
-task ("background tasks") is not the request's.
-"""
+"""ASGI 3: each request and websocket a transaction, until the last of the body has been sent."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from flamespan.profiler.integrations import http
-from flamespan.profiler.session import flush
+from flamespan.profiler import lifecycle
+from flamespan.profiler.active import RECORDING
+from flamespan.profiler.integrations.http import KEY, Request
 
+Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
-
-KEY = "flamespan.request"
-"""Where the scope has the ``http.Request``: whoever knows the route names it there."""
-
-WEBSOCKET_OP = "websocket.server"
-_CLOSED_WELL = (1000, 1001, 1005)
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Route = Callable[[Scope], str | None]
 
 
 class Middleware:
-    """An application with a transaction around each request and websocket; lifespan passes through.
+    """Wraps an ASGI application: ``app = Middleware(app)``, or ``app.add_middleware(Middleware)``.
 
-    Args:
-        app: the application.
-        route: ``(scope) -> str | None``, asked when the answer begins and again at the end: the
-            route that serves the request. Without one it is what the framework notes in the scope,
-            as Starlette and FastAPI do.
+    ``route(scope)`` may give the route's template, asked when the request is over; without it the
+    ``route`` in the scope is, as FastAPI sets it. What the application does after the last of the
+    body has been sent is not the request's. Lifespan passes through; at its end what is recorded is
+    written, since some servers then die of the signal that ended them, past ``atexit``.
     """
 
-    def __init__(
-        self, app: App, route: Callable[[MutableMapping[str, Any]], str | None] | None = None
-    ) -> None:
+    def __init__(self, app: App, *, route: Route | None = None) -> None:
         self.app = app
-        self._route = route or known_route
+        self._route = route or route_in
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, _flushing(send))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        kind = scope["type"]
+        if RECORDING.log is None or KEY in scope or kind not in ("http", "websocket"):
+            await self.app(scope, receive, _flushing(send) if kind == "lifespan" else send)
             return
-        if scope["type"] not in ("http", "websocket") or KEY in scope:
-            await self.app(scope, receive, send)
-            return
-        kind = _Request if scope["type"] == "http" else _Websocket
-        request = kind(scope, self._route)
-        scope[KEY] = request.http
+        exchange = _Exchange(scope, receive, send, self._route)
         try:
-            await self.app(scope, request.receiving(receive), request.sending(send))
+            await self.app(scope, exchange.receive, exchange.send)
         except BaseException as error:
-            request.end(error)
+            exchange.end(error)
+            exchange.leave()
             raise
-        request.end()
+        if not exchange.done:
+            exchange.end()
+        exchange.leave()
+
+
+class _Exchange(Request):
+    """A request, and what passes between server and application for it."""
+
+    __slots__ = ("_gone", "_receive", "_route", "_scope", "_send")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
+        if scope["type"] == "http":
+            super().__init__(scope.get("method"))
+        else:
+            super().__init__("GET", "websocket.server")
+        scope[KEY] = self
+        self._scope, self._receive, self._send, self._route = scope, receive, send, route
+        self._gone = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and not self.done:
+            self._gone = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        try:
+            await self._send(message)
+        except OSError:  # ASGI 2.4: the client is gone
+            self._gone = True
+            raise
+        if kind == "http.response.body":
+            if not message.get("more_body"):
+                self.end()
+        elif kind == "http.response.pathsend":
+            self.end()
+        else:
+            self._note(kind, message)
+
+    def _note(self, kind: str, message: Message) -> None:
+        """What the answer was."""
+        if kind in ("http.response.start", "websocket.http.response.start"):
+            self.code = message["status"]
+        elif kind == "websocket.accept":
+            self.code = 101
+        elif kind == "websocket.close" and not self.code:
+            self.code = 403  # what a server answers to a handshake that is not accepted
+
+    def end(self, error: BaseException | None = None) -> None:
+        """It is over, in whatever way."""
+        if not self.done and self.route is None:
+            try:
+                self.route = self._route(self._scope)
+            except Exception:  # nothing of ours may fail the application
+                self.route = None
+        self.finish(error, "cancelled" if self._gone else "")
 
 
 def _flushing(send: Send) -> Send:
-    """Write what was recorded when the application has shut down.
-
-    uvicorn then ends the process by the signal that it was sent, and nothing runs at such an end.
-    """
-
     async def sent(message: Message) -> None:
-        if message["type"].startswith("lifespan.shutdown."):
-            flush()
         await send(message)
+        session = lifecycle.running()
+        if session is not None and message["type"].startswith("lifespan.shutdown."):
+            session.recorder.flush()
 
     return sent
 
 
-class _Request:
-    """What goes to and fro in a request, as its transaction sees it."""
-
-    def __init__(
-        self,
-        scope: MutableMapping[str, Any],
-        route: Callable[[MutableMapping[str, Any]], str | None],
-    ) -> None:
-        self._asgi = scope
-        self._route = route
-        self._named = self.complete = False
-        self.http = self.begin()
-
-    def begin(self) -> http.Request:
-        return http.Request(http.method(self._asgi.get("method")))
-
-    def name(self) -> None:
-        """By its route, as soon as that is known."""
-        route = None if self._named else self._route(self._asgi)
-        if route:
-            self._named = True
-            self.http.routed(route)
-
-    def receiving(self, receive: Receive) -> Receive:
-        return receive
-
-    def sending(self, send: Send) -> Send:
-        async def sent(message: Message) -> None:
-            kind = message["type"]
-            if kind == "http.response.start":
-                self.http.answered(int(message["status"]))
-                self.name()
-            await send(message)
-            if kind == "http.response.body" and not message.get("more_body", False):
-                self.complete = True
-                self.end()
-
-        return sent
-
-    def end(self, error: BaseException | None = None) -> None:
-        self.name()
-        if error is None and not self.complete:  # whoever asked has gone, or nobody was told
-            self.http.span.set_status("cancelled")
-        self.http.end(error)
-
-
-class _Websocket(_Request):
-    """A websocket's transaction: from the handshake until either side has closed it."""
-
-    def begin(self) -> http.Request:
-        return http.Request("WEBSOCKET", WEBSOCKET_OP)
-
-    def _closed(self, code: int) -> None:
-        self.complete = True
-        self.http.span.set_tag("websocket.close_code", code)
-        self.http.span.set_status("ok" if code in _CLOSED_WELL else "cancelled")
-
-    def receiving(self, receive: Receive) -> Receive:
-        async def received() -> Message:
-            message = await receive()
-            if message["type"] == "websocket.disconnect":
-                self._closed(int(message.get("code") or 1005))
-            return message
-
-        return received
-
-    def sending(self, send: Send) -> Send:
-        async def sent(message: Message) -> None:
-            kind = message["type"]
-            if kind == "websocket.accept":
-                self.name()
-            await send(message)
-            if kind == "websocket.close":
-                self._closed(int(message.get("code", 1000)))
-            elif kind == "websocket.http.response.start":  # refused with an answer of HTTP
-                self.complete = True
-                self.http.answered(int(message["status"]))
-
-        return sent
-
-
-def known_route(scope: MutableMapping[str, Any]) -> str | None:
-    """What the framework itself notes in the scope: FastAPI's route, with the mounts above it."""
+def route_in(scope: Scope) -> str | None:
+    """The path of the ``route`` that a router has put into the scope."""
     path = getattr(scope.get("route"), "path", None)
     return path if isinstance(path, str) else None

@@ -1,38 +1,32 @@
-"""Flask: each request of an application is a transaction, named by its rule.
-
-instrument(app)
-"""
+"""Flask: ``instrument(app)``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flamespan.profiler.errors import UsageError
-from flamespan.profiler.integrations import wsgi
+from flamespan.profiler.integrations import needs
+from flamespan.profiler.integrations.http import KEY
+from flamespan.profiler.integrations.wsgi import Middleware
 
-try:
-    from flask import request, request_started
-except ImportError:
-    raise UsageError("Flask is not installed; this is its integration: pip install flask") from None
-
-if TYPE_CHECKING:
-    from flask import Flask
+NAME = "flamespan"
 
 
-def instrument(app: Flask) -> Flask:
-    """Put a transaction around each request of ``app``; gives ``app`` back."""
-    if not isinstance(app.wsgi_app, wsgi.Middleware):
-        app.wsgi_app = wsgi.Middleware(app.wsgi_app, _route)  # type: ignore[method-assign]
-        request_started.connect(_name, app, weak=False)
+def instrument(app: Any) -> Any:
+    """Make each request of this Flask application a transaction, named by its rule.
+
+    Gives the application back. A second call does nothing. UsageError where Flask is missing.
+    """
+    flask = needs.load("flask", "flask")
+    if NAME in app.extensions:
+        return app
+
+    def started(*_: Any, **__: Any) -> None:
+        asked = flask.request
+        request, rule = asked.environ.get(KEY), asked.url_rule
+        if request is not None and rule is not None:
+            request.route = rule.rule
+
+    app.wsgi_app = Middleware(app.wsgi_app)
+    flask.request_started.connect(started, app)
+    app.extensions[NAME] = started  # signals hold their receivers weakly
     return app
-
-
-def _name(_: Flask, **_more: Any) -> None:
-    """Flask has found the rule and is about to call what it belongs to."""
-    began = request.environ.get(wsgi.KEY)
-    if began is not None and request.url_rule is not None:
-        began.routed(request.url_rule.rule)
-
-
-def _route(environ: Any) -> None:
-    """The transaction has been named when the request began."""

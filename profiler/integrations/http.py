@@ -1,80 +1,105 @@
-"""What HTTP transactions are called, whatever serves them: names, statuses, tags."""
+"""A request as a transaction: what it is called, how it ended. Servers and frameworks add the rest.
+
+Nothing of a request but its method, route and status code is kept: no path, query, header, body.
+A request pays for every line here, so there are few.
+"""
 
 from __future__ import annotations
 
-from flamespan.profiler.active import Span
-from flamespan.profiler.engine.spancore import Scope, transaction
+import asyncio
+from typing import Any
 
-NO_ROUTE = "(no route)"
-"""Stands for the route where none is known: a URL would make each request a row of its own."""
+from flamespan.profiler.active import ACTIVE, Span
+from flamespan.profiler.engine import spancore
+from flamespan.profiler.spans import transaction
 
-OP = "http.server"
+KEY = "flamespan.request"
+"""Where environ (WSGI) and scope (ASGI) hold the Request, so that frameworks find it."""
 
-_METHODS = frozenset(
-    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY")
+METHODS = frozenset(
+    ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
 )
-_STATUSES = {
-    400: "invalid_argument",
+"""Others are told as "_OTHER" (as OpenTelemetry does), since anybody may make up new ones."""
+
+NO_ROUTE, NOT_FOUND = "<no route>", "<not found>"
+CLIENT_ERRORS = {
     401: "unauthenticated",
     403: "permission_denied",
     404: "not_found",
+    408: "deadline_exceeded",
     409: "already_exists",
+    413: "failed_precondition",
     429: "resource_exhausted",
     499: "cancelled",
-    501: "unimplemented",
-    503: "unavailable",
-    504: "deadline_exceeded",
 }
-
-
-_GIVEN_UP = ("CancelledError", "Cancelled", "GeneratorExit")
-"""asyncio's, trio's, and that of a generator whose consumer has gone."""
-
-
-def method(given: object) -> str:
-    """The request's method; what is none of HTTP's may be anything, so it is not kept."""
-    return given if isinstance(given, str) and given in _METHODS else "(other)"
-
-
-def name(request_method: str, route: str | None = None) -> str:
-    """A transaction's name: method and route, never the URL."""
-    return f"{request_method} {route or NO_ROUTE}"
+"""What is not "invalid_argument"; words of gRPC's status codes, as Sentry has them for HTTP."""
 
 
 def status_of(code: int) -> str:
-    """The word for an HTTP status code (those of gRPC, which tracing systems use)."""
+    """The status of a transaction that was answered with this HTTP status code."""
     if code < 400:
         return "ok"
-    return _STATUSES.get(code, "invalid_argument" if code < 500 else "error")
+    return "error" if code >= 500 else CLIENT_ERRORS.get(code, "invalid_argument")
+
+
+def known(method: Any) -> str:
+    """The method, if it is one."""
+    return method if method in METHODS else "_OTHER"
 
 
 class Request:
-    """A request's transaction: begun with the method, named when the route is known, ended once."""
+    """One request from its first line of code until its body has been sent.
 
-    __slots__ = ("_scope", "method", "span")
+    ``route`` (a template, as "/users/{id}") and ``code`` may be set at any time before the end;
+    ``done`` says that it is over.
+    """
 
-    def __init__(self, method: str, op: str = OP) -> None:
-        self.method = method
-        self._scope: Scope | None = transaction(name(method), op, {"http.request.method": method})
-        self.span: Span = self._scope.__enter__()
+    __slots__ = ("_method", "_name", "_prefix", "_token", "code", "done", "route", "span")
 
-    def answered(self, code: int) -> None:
-        """Note the answer's status code."""
-        self.span.set_status(status_of(code))
-        self.span.set_tag("http.response.status_code", code)
+    def __init__(self, method: Any, op: str = "http.server") -> None:
+        self._method = method = method if method in METHODS else "_OTHER"
+        self._prefix = "WS" if op == "websocket.server" else method
+        self._name = name = f"{self._prefix} <no route>"
+        self.route: str | None = None
+        self.code = 0
+        self.span: Span = transaction(name, op).begin()
+        self._token: Any = None
+        self.done = self.span.log is None  # the recording has ended just now
+        if not self.done:
+            self._token = spancore.activate(self.span)
 
-    def routed(self, route: str | None) -> None:
-        """Name the transaction by its route; without one it keeps its name."""
-        if route:
-            self.span.describe(name=name(self.method, route))
-            self.span.set_tag("http.route", route)
-
-    def end(self, error: BaseException | None = None) -> None:
-        """Close the transaction; later calls do nothing."""
-        scope, self._scope = self._scope, None
-        if scope is None:
+    def finish(self, error: BaseException | None = None, status: str = "") -> None:
+        """It is over: say what it was. A second call does nothing."""
+        if self.done:
             return
-        if error is not None:  # whatever had been answered until then
-            given_up = type(error).__name__ in _GIVEN_UP
-            self.span.set_status("cancelled" if given_up else "error")
-        scope.__exit__(None, None, None)
+        self.done = True
+        span = self.span
+        if span.id and span.log is not None:
+            if error is not None and not self.code:
+                self.code = 500
+            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+                status = "cancelled"
+            if not span.status:  # one that the application has set stays
+                span.status = status or ("error" if error else status_of(self.code))
+            self._describe(span)
+        spancore.finish(span, error)
+        self.leave()
+
+    def _describe(self, span: Span) -> None:
+        route, code = self.route, self.code
+        tags: tuple[tuple[str, str], ...] = (("http.method", self._method),)
+        if route is not None:
+            tags += (("route", route),)
+        elif code == 404:
+            route = NOT_FOUND
+        if code:
+            tags += (("http.status_code", str(code)),)
+        # What the application has called otherwise meanwhile stays so.
+        if route is not None and span.name is self._name:
+            span.name = f"{self._prefix} {route}"
+        span.log.described(span, tags)
+
+    def leave(self) -> None:
+        """Let the context that runs be as it was before, if this is over."""
+        if self.done and self._token is not None and ACTIVE.get() is self.span:
+            spancore.deactivate(self.span, self._token)

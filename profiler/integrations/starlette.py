@@ -1,80 +1,56 @@
-"""Starlette and FastAPI: requests are named by their routes, background tasks are transactions.
-
-app.add_middleware(Middleware)
-"""
+"""Starlette and FastAPI: ``instrument(app)``."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-from flamespan.profiler.engine.spancore import transaction
-from flamespan.profiler.errors import UsageError
-from flamespan.profiler.integrations import asgi
+from flamespan.profiler.integrations import needs
+from flamespan.profiler.integrations.asgi import Middleware, Scope, route_in
+from flamespan.profiler.integrations.job import name_of
+from flamespan.profiler.spans import transaction
 
-try:
-    from starlette import background
-    from starlette.routing import Match
-except ImportError:
-    raise UsageError(
-        "Starlette is not installed; this is its integration: pip install starlette"
-    ) from None
-
-BACKGROUND_OP = "task.background"
-_DEEPEST = 32
+_DONE = "_flamespan"
 
 
-class Middleware(asgi.Middleware):
-    """A transaction around each request and websocket, and one around each background task."""
+def instrument(app: Any) -> Any:
+    """Make each request and websocket of this application a transaction, named by its route.
 
-    def __init__(self, app: asgi.App) -> None:
-        super().__init__(app, _Routes())
-        _name_background_tasks()
-
-
-class _Routes:
-    """Finds a request's route: by its endpoint, or by matching anew where that has several."""
-
-    def __init__(self) -> None:
-        self._paths: dict[Any, set[str]] = {}
-
-    def __call__(self, scope: MutableMapping[str, Any]) -> str | None:
-        endpoint, router = scope.get("endpoint"), scope.get("router")
-        routes = getattr(router, "routes", None)
-        if endpoint is None or routes is None:
-            return asgi.known_route(scope)
-        included = _included_path(scope)
-        if included and scope.get("root_path", "") == _outer_root(scope):
-            return included
-        try:
-            paths = self._paths.get(endpoint)
-            if paths is None:  # a route that was added since
-                self._paths.clear()
-                _collect(routes, "", self._paths)
-                paths = self._paths.get(endpoint, set())
-        except TypeError:  # an endpoint that cannot be a key
-            paths = set()
-        if len(paths) == 1:
-            return next(iter(paths))
-        found = _matching(routes, _before_routing(scope), "", included or "")
-        return found or asgi.known_route(scope)
+    It goes around all other middleware. A background task is a transaction of its own, named by
+    its function. Gives the application back; a second call does nothing. UsageError where
+    Starlette is missing.
+    """
+    background = needs.load("starlette.background", "starlette")
+    routing = needs.load("starlette.routing", "starlette")
+    if getattr(app, _DONE, False):
+        return app
+    setattr(app, _DONE, True)
+    _wrap_background(background.BackgroundTask)
+    names = functools.partial(_route, routing, app)
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: Middleware(build(), route=names)
+    if app.middleware_stack is not None:
+        app.middleware_stack = Middleware(app.middleware_stack, route=names)
+    return app
 
 
-def _collect(routes: Iterable[Any], prefix: str, into: dict[Any, set[str]], depth: int = 0) -> None:
-    for route in routes:
-        path = prefix + getattr(route, "path", "")
-        below = getattr(route, "routes", None)
-        if below and depth < _DEEPEST:
-            _collect(below, path, into, depth + 1)
-        else:
-            endpoint = getattr(route, "endpoint", None) or getattr(route, "app", None)
-            if endpoint is not None:
-                into.setdefault(endpoint, set()).add(path)
+def _route(routing: Any, app: Any, scope: Scope) -> str | None:
+    """The template; with what it is mounted below, where the routes themselves can tell."""
+    if "endpoint" not in scope:
+        return None  # no route at all
+    included = _included(scope)
+    root = scope.get("app_root_path", scope.get("root_path", ""))
+    if root != scope.get("root_path", "") or ("route" not in scope and not included):
+        # Below a mount a route knows only its end: it is told from the outermost root again.
+        kept = {key: value for key, value in scope.items() if key != "fastapi"}
+        return _matching(
+            routing, app.routes, {**kept, "root_path": root, "path_params": {}}, included or ""
+        )
+    return included or route_in(scope)
 
 
-def _included_path(scope: MutableMapping[str, Any]) -> str | None:
-    """The whole path where FastAPI (0.115 on, by what it notes in the scope) included a router."""
+def _included(scope: Scope) -> str | None:
+    """The whole path of a route in a router that FastAPI included, as it notes it in the scope."""
     noted = scope.get("fastapi")
     for context in noted.values() if isinstance(noted, dict) else ():
         path = getattr(context, "path", None)
@@ -83,58 +59,33 @@ def _included_path(scope: MutableMapping[str, Any]) -> str | None:
     return None
 
 
-def _outer_root(scope: MutableMapping[str, Any]) -> str:
-    root: str = scope.get("app_root_path", scope.get("root_path", ""))
-    return root
-
-
-def _before_routing(scope: MutableMapping[str, Any]) -> dict[str, Any]:
-    """The scope as it was before routers changed it."""
-    kept = {key: value for key, value in scope.items() if key != "fastapi"}
-    return {**kept, "root_path": _outer_root(scope), "path_params": {}}
-
-
-def _matching(
-    routes: Iterable[Any], scope: dict[str, Any], prefix: str, included: str
-) -> str | None:
-    """The path of the first route that matches, as Starlette's router looks for it.
-
-    ``included`` is the path of one that stands for a router that FastAPI included.
-    """
+def _matching(routing: Any, routes: Any, scope: Scope, included: str) -> str | None:
+    """The first route that matches. One without a path stands for a router that was included."""
     partial = None
     for route in routes:
         match, child = route.matches(scope)
-        if match is Match.NONE:
+        if match == routing.Match.NONE:
             continue
-        path = prefix + getattr(route, "path", included)
-        below = getattr(route, "routes", None)
-        deeper = _matching(below, {**scope, **child}, path, included) if below else None
-        found = deeper or path
-        if match is Match.FULL:
-            return found
-        partial = partial or found
+        path = getattr(route, "path", included)
+        inner = getattr(route, "routes", None)
+        below = _matching(routing, inner, {**scope, **child}, included) if inner else ""
+        if below is None:
+            continue
+        if match == routing.Match.FULL:
+            return f"{path}{below}"
+        partial = partial or f"{path}{below}"
     return partial
 
 
-def _name_background_tasks() -> None:
-    """Put a transaction around each background task, once for the process."""
-    run = background.BackgroundTask.__call__
-    if hasattr(run, "flamespan"):
+def _wrap_background(kind: Any) -> None:
+    call = kind.__call__
+    if hasattr(call, _DONE):
         return
 
-    @functools.wraps(run)
-    async def call(self: background.BackgroundTask) -> None:
-        with transaction(name_of(self.func), BACKGROUND_OP):
-            await run(self)
+    @functools.wraps(call)
+    async def run(self: Any) -> None:
+        with transaction(name_of(self.func), op="task.background"):
+            await call(self)
 
-    call.flamespan = True  # type: ignore[attr-defined]
-    background.BackgroundTask.__call__ = call  # type: ignore[method-assign]
-
-
-def name_of(function: Any) -> str:
-    """A function by module and qualified name; of a partial, what it calls."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if not hasattr(function, "__qualname__"):
-        function = type(function)
-    return f"{function.__module__}.{function.__qualname__}"
+    setattr(run, _DONE, True)
+    kind.__call__ = run

@@ -1,138 +1,118 @@
-"""WSGI (PEP 3333): each request of an application is a transaction, until its body has been sent.
-
-app.wsgi_app = Middleware(app.wsgi_app)
-"""
+"""WSGI (PEP 3333): each request a transaction, from the call until the server closes the body."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flamespan.profiler.integrations import http
+from flamespan.profiler.active import RECORDING
+from flamespan.profiler.integrations.http import KEY, Request
 
-if TYPE_CHECKING:
-    from _typeshed import OptExcInfo
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-KEY = "flamespan.request"
-"""Where the environment has the ``http.Request``: whoever knows the route names it there."""
+App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Middleware:
-    """An application with a transaction around each request.
+    """Wraps a WSGI application: ``app = Middleware(app)``.
 
-    Args:
-        app: the application.
-        route: ``(environ) -> str | None``, asked when the answer begins: the route that serves
-            the request. Without one bottle's and Pyramid's are known; transactions of other
-            applications are called by their method alone, unless something names them
-            (``profiler.set_transaction_name``).
+    ``route(environ)`` may give the route's template, asked when the request is over; frameworks
+    with an integration say it themselves. Inside of another one it does nothing.
     """
 
     def __init__(
-        self, app: WSGIApplication, route: Callable[[WSGIEnvironment], str | None] | None = None
+        self, app: App, *, route: Callable[[dict[str, Any]], str | None] | None = None
     ) -> None:
         self.app = app
-        self._route = route or _known_route
+        self._route = route
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request."""
-        if KEY in environ:  # a middleware around this one has begun it
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """As WSGI has it."""
+        if RECORDING.log is None or KEY in environ:
             return self.app(environ, start_response)
-        request = http.Request(http.method(environ.get("REQUEST_METHOD")))
-        environ[KEY] = request
+        request = environ[KEY] = Request(environ.get("REQUEST_METHOD"))
 
-        def begin(
-            status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
-        ) -> Callable[[bytes], object]:
-            request.answered(_code(status))
-            request.routed(self._route(environ))
-            if exc_info is None:
-                return start_response(status, headers)
-            return start_response(status, headers, exc_info)
+        def answer(status: str, *rest: Any) -> Any:
+            with contextlib.suppress(ValueError):
+                request.code = int(status[:3])
+            return start_response(status, *rest)
+
+        def finish(error: BaseException | None = None, status: str = "") -> None:
+            if self._route is not None and request.route is None and not request.done:
+                with contextlib.suppress(Exception):
+                    request.route = self._route(environ)
+            request.finish(error, status)
 
         try:
-            body = self.app(environ, begin)
+            body = self.app(environ, answer)
         except BaseException as error:
-            request.routed(self._route(environ))
-            request.end(error)
+            finish(error)
             raise
-        return _until_sent(body, request)
+        wrapper = environ.get("wsgi.file_wrapper")
+        if isinstance(wrapper, type) and isinstance(body, wrapper):
+            _tell_of_close(body, finish)
+            return body
+        return _Body(body, finish, environ.get("REQUEST_METHOD") == "HEAD")
 
 
-def _until_sent(body: Iterable[bytes], request: http.Request) -> Iterable[bytes]:
-    """The body, such that the transaction ends when the server closes it."""
-    if isinstance(body, (list, tuple)):
-        return _SentList(body, request)
-    wrapped = getattr(body, "filelike", None)
-    if (
-        wrapped is not None
-    ):  # a file wrapper: servers send those in their own way, if they know them
-        closes = getattr(body, "close", None)
+def _tell_of_close(body: Any, finish: Callable[..., None]) -> None:
+    """A file that the server hands to the system as it is, if nobody wraps it."""
+    close = getattr(body, "close", None)
 
-        def close() -> None:
-            try:
-                if closes is not None:
-                    closes()
-            finally:
-                request.end()
-
+    def closed() -> None:
         try:
-            body.close = close  # type: ignore[attr-defined]
-        except AttributeError:
-            return _Sent(body, request)
-        return body
-    return _Sent(body, request)
+            if close is not None:
+                close()
+        finally:
+            finish()
+
+    try:
+        body.close = closed
+    except (AttributeError, TypeError):
+        finish()
 
 
-class _Sent:
-    """A body that tells when it has been sent, or given up."""
+class _Body:
+    """The body, which tells when it is closed."""
 
-    def __init__(self, body: Iterable[bytes], request: http.Request) -> None:
+    __slots__ = ("_body", "_finish", "_step", "_whole")
+
+    def __init__(self, body: Iterable[bytes], finish: Callable[..., None], whole: bool) -> None:
         self._body = body
-        self._request = request
+        self._finish = finish
+        self._step: Iterator[bytes] | None = None
+        self._whole = whole
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __len__(self) -> int:
+        return len(self._body)  # type: ignore[arg-type] # TypeError, where it has none
+
+    def __bool__(self) -> bool:
+        return True  # or it would be asked for its length
+
+    def __iter__(self) -> _Body:
+        return self
+
+    def __next__(self) -> bytes:
         try:
-            yield from self._body
-        except GeneratorExit:
+            if self._step is None:
+                self._step = iter(self._body)
+            return next(self._step)
+        except StopIteration:
+            self._whole = True
             raise
         except BaseException as error:
-            self._request.end(error)
+            self._finish(error)
             raise
 
     def close(self) -> None:
-        """The server has done with it."""
+        """The server is done: all was sent, or the client is gone."""
+        failed: BaseException | None = None
         try:
             close = getattr(self._body, "close", None)
             if close is not None:
                 close()
         except BaseException as error:
-            self._request.end(error)
+            failed = error
             raise
         finally:
-            self._request.end()
-
-    def __del__(self) -> None:
-        self._request.end()  # a server that forgets to close
-
-
-class _SentList(_Sent):
-    """One whose number of parts is known: of a single part servers tell the length."""
-
-    def __len__(self) -> int:
-        return len(self._body)  # type: ignore[arg-type]
-
-
-def _code(status: str) -> int:
-    word = status[:3]
-    return int(word) if word.isdecimal() else 0
-
-
-def _known_route(environ: WSGIEnvironment) -> str | None:
-    """What frameworks themselves note in the environment: bottle, Pyramid."""
-    for key, attribute in (("bottle.route", "rule"), ("bfg.routes.route", "pattern")):
-        found: Any = getattr(environ.get(key), attribute, None)
-        if isinstance(found, str):
-            return found
-    return None
+            cut = self._step is not None and not self._whole
+            self._finish(failed, "cancelled" if cut else "")

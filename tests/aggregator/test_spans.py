@@ -8,12 +8,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flamespan.aggregator.spanjoin import SpanJoiner
 from flamespan.aggregator.spantables import exclusive_ns
 from flamespan.profiler.errors import UsageError
-from flamespan.profiler.model import SpanEnd, SpanMeasurement, SpanStart, SpanTag, Thread
+from flamespan.profiler.model import (
+    SpanEnd,
+    SpanEvents,
+    SpanMeasurement,
+    SpanStart,
+    SpanTag,
+    Thread,
+)
 from helpers.drawn import EPOCH_NS, Drawing, folded, functions
 
 MS = 1_000_000
+
+
+def test_a_span_that_is_told_again_is_called_what_was_told_last():
+    joiner = SpanJoiner()
+    for name in ("GET <no route>", "GET /cart"):
+        events = SpanEvents(started=[SpanStart(1, 0, 5, name, "http.server", "", 10)])
+        joiner.add(0, events, 0, {})
+    assert joiner.spans([20]).name == ["GET /cart"]
 
 
 def transaction(drawing, number, name, start, end, status="ok", op="http.server"):

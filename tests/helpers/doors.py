@@ -1,78 +1,94 @@
-"""Runs the code that a page of docs/doors shows in the server it is for, and asks it things."""
+"""The apps of docs/doors, run as they stand there; whose samples are whose in their recordings.
+
+The pages import what their app does from a module ``shop``, made here: each of its functions
+computes under a name of its own, so that a sample's stack tells whose it must be.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
+from flamespan.profiler.errors import SampleFileError
+from helpers import recordings
 
-from flamespan.aggregator import load
-from flamespan.aggregator.profile import Profile
+PAGES = Path(__file__).parents[2] / "docs" / "doors"
+WORK = ("load_user", "render_report", "send_mail", "crash_late", "next_page", "greet", "query")
+SHOP = "import time\n\n" + "\n\n".join(
+    f"def {name}(*_):\n"
+    "    until = time.perf_counter() + 0.15\n"
+    "    while time.perf_counter() < until:\n"
+    f"        pass\n    return {name!r}\n"
+    for name in WORK
+)
 
-DOCS = Path(__file__).parents[2] / "docs" / "doors"
-HELPERS = Path(__file__).parents[1]
-PATIENCE_S = 60.0
+
+def snippet(page: str, number: int = 0) -> str:
+    """The Python blocks of a page, in their order."""
+    return re.findall(r"```python\n(.*?)```", (PAGES / page).read_text("utf-8"), re.S)[number]
 
 
-def snippet(page: str) -> str:
-    """The first Python block of a page."""
-    found = re.search(r"^```python\n(.*?)^```$", (DOCS / page).read_text("utf-8"), re.M | re.S)
-    assert found is not None
-    return found[1]
+def lay_out(folder: Path, page: str, name: str = "app.py", number: int = 0) -> Path:
+    """Put a page's code, and the shop that it uses, into ``folder``."""
+    (folder / "shop.py").write_text(SHOP)
+    path = folder / name
+    path.write_text(snippet(page, number))
+    return path
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
-@contextmanager
-def served(folder: Path, words: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """``python words`` in ``folder``, from when it answers on ``port`` until it is asked to end."""
-    log = folder / "server.log"
-    with log.open("wb") as out:
-        server = subprocess.Popen(
-            [sys.executable, *words],
-            cwd=folder,
-            stdout=out,
-            stderr=out,
-            env={"PYTHONPATH": f"{folder}:{HELPERS}", "PATH": "/usr/bin:/bin"},
+@contextlib.contextmanager
+def running(
+    folder: Path, *command: str, port: int = 0, end_by: int = signal.SIGTERM, **more: object
+) -> Iterator[None]:
+    """A program of this interpreter's environment; ended by a signal when the block is left."""
+    log = folder / "output.txt"
+    with log.open("wb") as output:
+        program = subprocess.Popen(
+            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, **more
         )
-    try:
-        until = time.monotonic() + PATIENCE_S
-        while not _answers(port):
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-            time.sleep(0.05)
-        yield server
-        server.terminate()
-        assert server.wait(PATIENCE_S) in (0, -15), log.read_text()
-    finally:
-        server.kill()
-        server.wait()
+        try:
+            _wait_for(program, port, log)
+            yield
+        finally:
+            program.send_signal(end_by)
+            try:
+                program.wait(60)
+            except subprocess.TimeoutExpired:
+                program.kill()
+                program.wait()
+                raise
 
 
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
+def _wait_for(program: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    until = time.monotonic() + 60
+    while port:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        assert program.poll() is None, log.read_text()
+        assert time.monotonic() < until, f"nobody listens: {log.read_text()}"
+        time.sleep(0.05)
 
 
-def ask(port: int, path: str, method: str = "GET") -> int:
-    """The answer's status; its body is read to the end."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+def get(port: int, path: str, method: str = "GET") -> int:
+    """The status of the answer, when it has come whole."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path)
     answer = connection.getresponse()
     answer.read()
@@ -80,34 +96,88 @@ def ask(port: int, path: str, method: str = "GET") -> int:
     return answer.status
 
 
-def ask_together(port: int, paths: list[str], clients: int = 8) -> list[int]:
-    """The statuses of requests that are made by several clients at once."""
-    with ThreadPoolExecutor(clients) as pool:
-        return list(pool.map(lambda path: ask(port, path), paths))
+def at_once(port: int, *paths: str) -> None:
+    """Ask for all of them at the same time."""
+    threads = [threading.Thread(target=get, args=(port, path)) for path in paths]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
-def recorded(folder: Path) -> tuple[Profile, pd.DataFrame]:
-    """What the server wrote, and its transactions one by one."""
-    profile = load(folder / "profiles")
-    return profile, profile.transactions(instances=True)
+def python(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, *arguments)
 
 
-def owners(profile: Profile) -> list[tuple[str, str]]:
-    """(whose marker, whose transaction) of each sample taken in a function ``marker_<number>_``.
+@dataclass
+class Told:
+    """One transaction or span of a recording."""
 
-    A transaction says its number in the tag ``number``; "": the sample belongs to none.
-    """
-    spans, table = profile.tables.spans, profile.samples()
-    found = []
-    for stack, span in zip(table["stack"], table["span"], strict=True):
-        marker = re.search(r"\bmarker_(\w+?)_", stack)
-        if marker:
-            tags = spans.tags[spans.transaction[span]] if span >= 0 else {}
-            found.append((marker[1], tags.get("number", "")))
-    return found
+    name: str
+    op: str
+    description: str
+    status: str = "open"
+    tags: dict[str, str] = field(default_factory=dict)
+    start_ns: int = 0
+    end_ns: int = 0
+    parent: Told | None = None
+
+    @property
+    def root(self) -> Told:
+        return self if self.parent is None else self.parent.root
 
 
-def tags_of(profile: Profile, table: pd.DataFrame, name: str) -> list[dict[str, str]]:
-    """The tags of each transaction of that name."""
-    rows = table.loc[table["transaction"] == name, "row"]
-    return [profile.tables.spans.tags[row] for row in rows]
+@dataclass
+class Record:
+    """All sample files of a folder: spans, and which transaction had which function's samples."""
+
+    spans: list[Told] = field(default_factory=list)
+    owners: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def transactions(self) -> list[Told]:
+        return [span for span in self.spans if span.parent is None]
+
+    def counts(self) -> Counter[tuple[str, str, str]]:
+        return Counter((t.name, t.op, t.status) for t in self.transactions)
+
+    def only(self, name: str) -> Told:
+        """The one transaction or span of this name or description."""
+        (found,) = [s for s in self.spans if name in (s.name, s.description)]
+        return found
+
+    def check_owners(self, **owners: str) -> None:
+        """Each function's samples are of this transaction alone, but for few of nobody."""
+        for function, owner in owners.items():
+            mine = {who: n for (f, who), n in self.owners.items() if f == function}
+            assert mine.get(owner, 0) >= 1, (function, owner, self.owners)
+            stray = {who: n for who, n in mine.items() if who not in (owner, "nobody")}
+            assert not stray, (function, stray)
+            assert mine.get("nobody", 0) <= 1 + 0.1 * mine[owner], (function, mine)
+
+
+def read(folder: Path) -> Record:
+    """What is recorded in ``folder``."""
+    record = Record()
+    for path in sorted(folder.glob("*.fspan")):
+        with contextlib.suppress(SampleFileError):
+            _take(record, recordings.read(path))
+    return record
+
+
+def _take(record: Record, recording) -> None:
+    spans: dict[int, Told] = {}
+    for start in recording.spans.started:  # a later row of an id replaces the earlier
+        told = spans.setdefault(start.id, Told("", "", ""))
+        told.name, told.op, told.description = start.name, start.op, start.description
+        told.start_ns, told.parent = start.start_ns, spans.get(start.parent)
+    for end in recording.spans.ended:
+        spans[end.id].status, spans[end.id].end_ns = end.status, end.end_ns
+    for tag in recording.spans.tags:
+        spans[tag.id].tags[tag.key] = tag.value
+    record.spans += spans.values()
+    for row in recordings.rows(recording):
+        mark = next((name for name in reversed(row.stack) if name in WORK), None)
+        if mark is not None and row.state.name in ("RUNNING", "GIL_WAIT", "GC", "UNKNOWN"):
+            span = spans.get(row.span)
+            record.owners[mark, span.root.name if span else "nobody"] += 1

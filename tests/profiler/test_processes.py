@@ -15,7 +15,7 @@ from flamespan import profiler
 from flamespan.aggregator import load
 from flamespan.profiler import autostart, folder
 from flamespan.profiler.errors import UsageError
-from helpers import doors
+from helpers import servers
 
 BUSY = """
 def compute(seconds):
@@ -201,7 +201,7 @@ def test_workers_of_gunicorn(tmp_path, worker, preload):
         pytest.importorskip("uvicorn_worker")
     pytest.importorskip("gevent")
     (tmp_path / "app.py").write_text(BUSY + (ASGI if worker == "uvicorn" else WSGI))
-    port = doors.free_port()
+    port = servers.free_port()
     kind = "uvicorn_worker.UvicornWorker" if worker == "uvicorn" else worker
     words = ["-m", "flamespan.profiler", "run", "-q", "gunicorn", "-w", "2", "-k", kind]
     words += ["--graceful-timeout", "3", "-b", f"127.0.0.1:{port}", *(["--preload"] * preload)]
@@ -209,8 +209,8 @@ def test_workers_of_gunicorn(tmp_path, worker, preload):
     recycled = worker in ("sync", "gthread")
     words += ["--max-requests", "6"] if recycled else []
     words.append("app:app")
-    with doors.served(tmp_path, words, port):
-        assert doors.ask_together(port, ["/"] * 24) == [200] * 24
+    with servers.served(tmp_path, words, port):
+        assert servers.ask_together(port, ["/"] * 24) == [200] * 24
         time.sleep(1.2)
     seen, rest = computing(tmp_path / "profiles")
     # Two workers, and those that came for those that had served enough. One may get all requests.
@@ -236,10 +236,10 @@ async def app(scope, receive, send):
 def test_workers_of_uvicorn(tmp_path):
     pytest.importorskip("uvicorn")
     (tmp_path / "app.py").write_text(BUSY + ASGI)
-    port = doors.free_port()
+    port = servers.free_port()
     words = ["-m", "flamespan.profiler", "run", "-q", "-m", "uvicorn", "--workers", "2"]
-    with doors.served(tmp_path, [*words, "--port", str(port), "app:app"], port):
-        assert set(doors.ask_together(port, ["/"] * 40)) == {200}
+    with servers.served(tmp_path, [*words, "--port", str(port), "app:app"], port):
+        assert set(servers.ask_together(port, ["/"] * 40)) == {200}
         time.sleep(1.2)
     assert 1 <= len(computing(tmp_path / "profiles")[0]) <= 2
 

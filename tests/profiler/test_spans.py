@@ -436,6 +436,30 @@ def test_restart_tells_open_spans_again_and_those_just_closed():
         active.record_into(None)
 
 
+@pytest.mark.parametrize("told", [False, True])
+def test_what_it_is_may_be_said_later(told):
+    log = SpanLog()
+    active.record_into(log)
+    try:
+        with profiler.transaction("early", op="o") as one, profiler.span("s", "first") as inner:
+            before = log.drain().started if told else []
+            one.describe(name="late")
+            one.describe(name="late")
+            inner.describe(op="S", description="last")
+        after = log.drain()
+        assert [s.name for s in before] == (["early", ""] if told else [])
+        assert [(s.name, s.op, s.description) for s in after.started] == [
+            ("late", "o", ""),
+            ("", "S", "last"),
+        ]
+        assert [s.id for s in after.started] == [one.id, inner.id]
+        assert len(after.ended) == 2
+        one.describe(name="too late")
+        assert not log.drain()
+    finally:
+        active.record_into(None)
+
+
 def statuses_of_ends(events):
     return [e.status for e in events.ended]
 

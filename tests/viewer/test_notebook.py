@@ -14,7 +14,7 @@ from helpers import doors, webapp
 
 def cells(page):
     return re.findall(
-        r"^```python\n(.*?)^```$", (doors.DOCS / page).read_text("utf-8"), re.M | re.S
+        r"^```python\n(.*?)^```$", (doors.PAGES / page).read_text("utf-8"), re.M | re.S
     )
 
 

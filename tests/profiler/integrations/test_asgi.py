@@ -1,296 +1,144 @@
-"""ASGI applications in uvicorn: names, statuses, ends, and whose samples are whose."""
+"""What the ASGI protocol allows, and Starlette's mounts, called as a server calls it."""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
-import socket
-import time
-from collections import Counter
 
 import pytest
 
 from flamespan import profiler
-from flamespan.aggregator import load
 from flamespan.profiler.integrations.asgi import Middleware
 from helpers import doors
-from helpers.marked import needs_native
-
-MARKED_FASTAPI = """
-import asyncio
-import contextlib
-import time
-from fastapi import APIRouter, FastAPI
-from fastapi.responses import StreamingResponse
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
-from app import app
-from flamespan import profiler
-from helpers.marked import marker
 
 
-@app.get("/work/{number}")
-async def work(number: str):
-    profiler.set_tag("number", number)
-    for _ in range(4):
-        marker(number)(0.02)
-        await asyncio.sleep(0.005)
-    return number
+@pytest.fixture
+def recorded(tmp_path):
+    profiler.start(tmp_path)
+
+    def finish():
+        profiler.stop()
+        return doors.read(tmp_path)
+
+    yield finish
+    profiler.stop()
 
 
-@app.get("/plain/{number}")
-def plain(number: str):
-    profiler.set_tag("number", number)
-    marker(number)(0.05)
-    return number
-
-
-@app.get("/stream")
-async def stream():
-    async def body():
-        for _ in range(5):
-            await asyncio.sleep(0.02)
-            yield b"x"
-    return StreamingResponse(body())
-
-
-@app.get("/forever")
-async def forever():
-    async def body():
-        while True:
-            await asyncio.sleep(0.02)
-            yield b"x"
-    return StreamingResponse(body())
-
-
-@app.get("/broken")
-async def broken():
-    raise LookupError("not here")
-
-
-router = APIRouter(prefix="/v1")
-
-
-@router.get("/users/{user}")
-async def user(user: int):
-    return user
-
-
-app.include_router(router, prefix="/api")
-
-
-async def below(request):
-    return PlainTextResponse("below")
-
-
-inner = FastAPI()
-inner.include_router(router, prefix="/deep")
-app.mount("/inner", inner)
-app.mount("/sub/{tenant}", Starlette(routes=[Route("/leaf/{id}", below), Route("/other", below)]))
-"""
-
-MARKED_DJANGO = """
-import asyncio
-from django.http import StreamingHttpResponse
-from django.urls import include, path
-import app as shown
-from app import app
-from flamespan import profiler
-from helpers.marked import marker
-
-
-async def work(request, number):
-    profiler.set_tag("number", number)
-    for _ in range(4):
-        marker(number)(0.02)
-        await asyncio.sleep(0.005)
-    return shown.JsonResponse({"number": number})
-
-
-def plainly(request, number):
-    profiler.set_tag("number", number)
-    marker(number)(0.05)
-    return shown.JsonResponse({"number": number})
-
-
-async def stream(request):
-    async def body():
-        for _ in range(5):
-            await asyncio.sleep(0.02)
-            yield b"x"
-    return StreamingHttpResponse(body())
-
-
-def broken(request):
-    raise LookupError("not here")
-
-
-shown.urlpatterns += [
-    path("work/<number>", work),
-    path("plain/<number>", plainly),
-    path("stream", stream),
-    path("api/", include([path("users/<int:user>", broken)])),
-]
-"""
-
-
-def uvicorn(port):
-    return ["-m", "uvicorn", "--port", str(port), "--log-level", "warning", "marked_app:app"]
-
-
-def test_fastapi_on_uvicorn(tmp_path):
-    for package in ("fastapi", "uvicorn", "websockets"):
-        pytest.importorskip(package)
-    needs_native()
-    (tmp_path / "app.py").write_text(doors.snippet("fastapi.md"))
-    (tmp_path / "marked_app.py").write_text(MARKED_FASTAPI)
-    port = doors.free_port()
-    with doors.served(tmp_path, uvicorn(port), port):
-        paths = [f"/work/{n}" for n in range(12)] + [f"/plain/{n}" for n in range(12, 18)]
-        assert doors.ask_together(port, paths) == [200] * 18
-        paths = ["/orders/7?secret=1", "/api/v1/users/1", "/inner/deep/v1/users/1"]
-        paths += ["/sub/acme/leaf/1", "/sub/acme/other"]
-        assert [doors.ask(port, path) for path in paths] == [200] * 5
-        assert doors.ask(port, "/stream") == 200
-        assert doors.ask(port, "/broken") == 500
-        assert doors.ask(port, "/nowhere") == 404
-        assert doors.ask(port, "/orders/7", "PUT") == 405
-        talk(port, "/prices/abc")
-        leave(port, "/forever")
-    profile, table = doors.recorded(tmp_path)
-    seen = Counter(zip(table["transaction"], table["op"], table["status"], strict=True))
-    assert (
-        seen.pop(("GET /forever", "http.server", "ok"), 0)
-        + seen.pop(("GET /forever", "http.server", "cancelled"), 0)
-        == 1
-    )
-    assert seen == {
-        ("GET /work/{number}", "http.server", "ok"): 12,
-        ("GET /plain/{number}", "http.server", "ok"): 6,
-        ("GET /orders/{order}", "http.server", "ok"): 1,
-        ("app.send_mail", "task.background", "ok"): 1,
-        ("GET /api/v1/users/{user}", "http.server", "ok"): 1,
-        ("GET /inner/deep/v1/users/{user}", "http.server", "ok"): 1,
-        ("GET /sub/{tenant}/leaf/{id}", "http.server", "ok"): 1,
-        ("GET /sub/{tenant}/other", "http.server", "ok"): 1,
-        ("GET /stream", "http.server", "ok"): 1,
-        ("GET /broken", "http.server", "error"): 1,
-        ("GET (no route)", "http.server", "not_found"): 1,
-        ("PUT /orders/{order}", "http.server", "invalid_argument"): 1,
-        ("WEBSOCKET /prices/{symbol}", "websocket.server", "ok"): 1,
-    }
-    found = doors.owners(profile)
-    assert len(found) > 50
-    assert [pair for pair in found if pair[0] != pair[1]] == []
-    durations = table.set_index("transaction")["duration_ns"]
-    assert durations["GET /stream"] > 90_000_000
-    assert all(b"secret" not in file.read_bytes() for file in (tmp_path / "profiles").iterdir())
-
-
-def test_django_on_uvicorn(tmp_path):
-    for package in ("django", "uvicorn"):
-        pytest.importorskip(package)
-    needs_native()
-    (tmp_path / "app.py").write_text(doors.snippet("django.md"))
-    (tmp_path / "marked_app.py").write_text(MARKED_DJANGO)
-    port = doors.free_port()
-    with doors.served(tmp_path, uvicorn(port), port):
-        paths = [f"/work/{n}" for n in range(12)] + [f"/plain/{n}" for n in range(12, 18)]
-        assert doors.ask_together(port, paths) == [200] * 18
-        assert doors.ask(port, "/orders/7/?secret=1") == 200
-        assert doors.ask(port, "/plain/") == 200
-        assert doors.ask(port, "/stream") == 200
-        assert doors.ask(port, "/api/users/7") == 500
-        assert doors.ask(port, "/nowhere") == 404
-        time.sleep(1.5)  # Django is not told that it ends
-    profile, table = doors.recorded(tmp_path)
-    assert Counter(zip(table["transaction"], table["status"], strict=True)) == {
-        ("GET /work/<number>", "ok"): 12,
-        ("GET /plain/<number>", "ok"): 6,
-        ("GET /orders/<int:order>/", "ok"): 1,
-        ("GET /plain/", "ok"): 1,
-        ("GET /stream", "ok"): 1,
-        ("GET /api/users/<int:user>", "error"): 1,
-        ("GET (no route)", "not_found"): 1,
-    }
-    found = doors.owners(profile)
-    assert len(found) > 50
-    assert [pair for pair in found if pair[0] != pair[1]] == []
-    assert table.set_index("transaction")["duration_ns"]["GET /stream"] > 90_000_000
-
-
-def talk(port, path):
-    from websockets.sync.client import connect
-
-    with connect(f"ws://127.0.0.1:{port}{path}") as websocket:
-        assert websocket.recv() == path.split("/")[-1]
-
-
-def leave(port, path):
-    """Begin to read an answer that does not end, and go away."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    answer.read(1)
-    connection.sock and connection.sock.shutdown(socket.SHUT_RDWR)
-    connection.close()
-    answer.close()
-
-
-def run(app, tmp_path, scope, received=()):
-    """Call the application once; what it sent, and its transactions."""
+def call(app, kind="http", path="/", method="GET", receive=None, send=None):
     sent = []
 
-    async def receive():
-        return received[0]
+    async def nothing():
+        await asyncio.sleep(60)
 
-    async def send(message):
-        sent.append(message["type"])
+    async def keep(message):
+        sent.append(message)
 
-    with profiler.Profiler(tmp_path, 100):
-        asyncio.run(app(scope, receive, send))
-    return sent, load(tmp_path).transactions(instances=True)
+    scope = {"type": kind, "path": path, "method": method, "headers": [], "root_path": ""}
+    scope["query_string"] = b""
 
-
-def test_what_comes_after_the_body_is_not_the_requests(tmp_path):
-    async def app(scope, receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"x", "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+    async def main():
+        await app(scope, receive or nothing, send or keep)
         assert profiler.current_span() is None
-        await asyncio.sleep(0.2)
 
-    _, table = run(Middleware(app), tmp_path, {"type": "http", "method": "GET"})
-    assert table["status"].tolist() == ["ok"]
-    assert table["duration_ns"][0] < 150_000_000
+    asyncio.run(main())
+    return sent
 
 
-def test_a_request_without_an_answer_was_cancelled(tmp_path):
+async def hello(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"a", "more_body": True})
+    assert profiler.current_span().name == "GET <no route>"
+    await send({"type": "http.response.body", "body": b"b"})
+    assert profiler.current_span() is None
+
+
+def test_it_lasts_until_the_body_is_sent_and_twice_is_once(recorded):
+    assert len(call(Middleware(Middleware(hello, route=lambda scope: "/inner")))) == 3
+    assert recorded().counts() == {("GET <no route>", "http.server", "ok"): 1}
+
+
+def test_the_last_of_the_body_sent_by_another_task(recorded):
     async def app(scope, receive, send):
-        assert (await receive())["type"] == "http.disconnect"
+        await asyncio.create_task(hello(scope, receive, send))
+        assert profiler.current_span() is None
 
-    gone = [{"type": "http.disconnect"}]
-    _, table = run(Middleware(app), tmp_path, {"type": "http", "method": "GET"}, gone)
-    assert table["status"].tolist() == ["cancelled"]
+    call(Middleware(app, route=lambda scope: "/x"))
+    assert recorded().counts() == {("GET /x", "http.server", "ok"): 1}
 
 
-def test_lifespan_passes_through(tmp_path):
+def test_errors_cancelling_and_a_client_that_is_gone(recorded):
+    async def fails(scope, receive, send):
+        raise KeyError
+
+    async def cancelled(scope, receive, send):
+        raise asyncio.CancelledError
+
+    async def gone(message):
+        raise OSError
+
+    with pytest.raises(KeyError):
+        call(Middleware(fails))
+    with pytest.raises(asyncio.CancelledError):
+        call(Middleware(cancelled))
+    with pytest.raises(OSError):
+        call(Middleware(hello), send=gone)
+    assert recorded().counts() == {
+        ("GET <no route>", "http.server", "error"): 1,
+        ("GET <no route>", "http.server", "cancelled"): 2,
+    }
+
+
+def test_websockets_that_are_taken_refused_and_broken(recorded):
+    async def app(scope, receive, send):
+        if scope["path"] != "/refused":
+            await send({"type": "websocket.accept"})
+        if scope["path"] == "/broken":
+            raise KeyError
+        await send({"type": "websocket.close"})
+
+    wrapped = Middleware(app, route=lambda scope: scope["path"])
+    call(wrapped, "websocket", "/taken")
+    call(wrapped, "websocket", "/refused")
+    with pytest.raises(KeyError):
+        call(wrapped, "websocket", "/broken")
+    assert recorded().counts() == {
+        ("WS /taken", "websocket.server", "ok"): 1,
+        ("WS /refused", "websocket.server", "permission_denied"): 1,
+        ("WS /broken", "websocket.server", "error"): 1,
+    }
+
+
+def test_lifespan_is_nobodys_and_its_end_is_written(recorded, tmp_path):
     async def app(scope, receive, send):
         assert profiler.current_span() is None
-        await send({"type": "lifespan.startup.complete"})
+        with profiler.transaction("before the end"):
+            pass
+        await send({"type": "lifespan.shutdown.complete"})
 
-    sent, table = run(Middleware(app), tmp_path, {"type": "lifespan"})
-    assert sent == ["lifespan.startup.complete"]
-    assert len(table) == 0
+    call(Middleware(app), "lifespan")
+    assert doors.read(tmp_path).counts() == {("before the end", "", "ok"): 1}
+    recorded()
 
 
-def test_a_websocket_ends_by_what_either_side_says(tmp_path):
-    async def app(scope, receive, send):
-        await send({"type": "websocket.accept"})
-        assert (await receive())["type"] == "websocket.disconnect"
+def test_routes_below_mounts(recorded):
+    pytest.importorskip("starlette")
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route
 
-    lost = [{"type": "websocket.disconnect", "code": 1006}]
-    _, table = run(Middleware(app), tmp_path, {"type": "websocket"}, lost)
-    assert table["transaction"].tolist() == ["WEBSOCKET (no route)"]
-    assert table["status"].tolist() == ["cancelled"]
+    from flamespan.profiler.integrations import starlette
+
+    def page(request):
+        return PlainTextResponse("x")
+
+    inner = Starlette(routes=[Route("/users/{id}", page)])
+    app = starlette.instrument(
+        Starlette(routes=[Mount("/api/{version}", app=inner), Route("/", page)])
+    )
+    assert starlette.instrument(app) is app
+    for path in ("/api/v1/users/7", "/", "/api/v1/nothing"):
+        call(app, path=path)
+    assert recorded().counts() == {
+        ("GET /api/{version}/users/{id}", "http.server", "ok"): 1,
+        ("GET /", "http.server", "ok"): 1,
+        ("GET <not found>", "http.server", "not_found"): 1,
+    }

@@ -1,185 +1,171 @@
-"""WSGI applications in their servers: names, statuses, ends, and whose samples are whose."""
+"""What the WSGI protocol allows, called as a server calls it."""
 
 from __future__ import annotations
 
-import io
-import time
-from collections import Counter
+import subprocess
+import sys
+from wsgiref.util import FileWrapper
 
 import pytest
 
 from flamespan import profiler
-from flamespan.aggregator import load
 from flamespan.profiler.integrations.wsgi import Middleware
 from helpers import doors
-from helpers.marked import needs_native
-
-MARKED = """
-import time
-from app import app
-from flamespan import profiler
-from helpers.marked import marker
 
 
-@app.get("/work/<number>")
-def work(number):
-    profiler.set_tag("number", number)
-    for _ in range(4):
-        marker(number)(0.02)
-        time.sleep(0.005)
-    return number
+@pytest.fixture
+def recorded(tmp_path):
+    profiler.start(tmp_path)
+
+    def finish():
+        profiler.stop()
+        return doors.read(tmp_path)
+
+    yield finish
+    profiler.stop()
 
 
-@app.get("/broken")
-def broken():
-    raise LookupError("not here")
-"""
+def environ(method="GET", **more):
+    return {"REQUEST_METHOD": method, "PATH_INFO": "/users/7", **more}
 
 
-@pytest.mark.parametrize("worker", ["gthread", "gevent"])
-def test_flask_on_gunicorn(tmp_path, worker):
-    pytest.importorskip("flask")
-    pytest.importorskip("gunicorn")
-    pytest.importorskip("gevent")
-    needs_native()
-    (tmp_path / "app.py").write_text(doors.snippet("flask.md"))
-    (tmp_path / "marked_app.py").write_text(MARKED)
-    port = doors.free_port()
-    words = ["-m", "gunicorn", "-k", worker, "--threads", "8", "-b", f"127.0.0.1:{port}"]
-    with doors.served(tmp_path, [*words, "marked_app:app"], port):
-        paths = [f"/work/{number}" for number in range(16)]
-        assert doors.ask_together(port, paths) == [200] * 16
-        assert doors.ask(port, "/orders/7") == 200
-        assert doors.ask(port, "/stream?secret=1") == 200
-        assert doors.ask(port, "/wp-admin/setup.php") == 404
-        assert doors.ask(port, "/broken") == 500
-        assert doors.ask(port, "/orders/7", "POST") == 405
-    profile, table = doors.recorded(tmp_path)
-    assert Counter(zip(table["transaction"], table["status"], strict=True)) == {
-        ("GET /work/<number>", "ok"): 16,
-        ("GET /orders/<int:order>", "ok"): 1,
-        ("GET /stream", "ok"): 1,
-        ("GET (no route)", "not_found"): 1,
-        ("GET /broken", "error"): 1,
-        ("POST (no route)", "invalid_argument"): 1,
+def app_of(body, status="200 OK"):
+    def app(environ, start_response):
+        start_response(status, [])
+        return body
+
+    return app
+
+
+def answer(app, **more):
+    body = app(environ(**more), lambda *_: None)
+    try:
+        return b"".join(body)
+    finally:
+        getattr(body, "close", lambda: None)()
+
+
+class Closing(list):
+    closed = False
+
+    def close(self):
+        self.closed = True
+
+
+def test_it_lasts_until_the_body_is_closed(recorded):
+    body = Closing([b"a", b"b"])
+    given = Middleware(app_of(body))(environ(), lambda *_: None)
+    assert len(given) == 2
+    assert list(given) == [b"a", b"b"]
+    assert profiler.current_span().name == "GET <no route>"
+    given.close()
+    assert body.closed
+    assert profiler.current_span() is None
+    assert recorded().counts() == {("GET <no route>", "http.server", "ok"): 1}
+
+
+def test_twice_is_once_and_the_route_may_be_told(recorded):
+    app = Middleware(Middleware(app_of([b"x"])), route=lambda environ: "/users/{id}")
+    assert answer(app) == b"x"
+    assert answer(app, method="BREW") == b"x"
+    broken = Middleware(app_of([b"x"]), route=lambda environ: environ["no such key"])
+    assert answer(broken) == b"x"
+    assert recorded().counts() == {
+        ("GET /users/{id}", "http.server", "ok"): 1,
+        ("_OTHER /users/{id}", "http.server", "ok"): 1,
+        ("GET <no route>", "http.server", "ok"): 1,
     }
-    assert set(table["op"]) == {"http.server"}
-    assert doors.tags_of(profile, table, "GET /broken") == [
-        {
-            "http.request.method": "GET",
-            "http.route": "/broken",
-            "http.response.status_code": "500",
-        }
-    ]
-    found = doors.owners(profile)
-    assert len(found) > 50
-    assert [pair for pair in found if pair[0] != pair[1]] == []
-    assert all(b"secret" not in file.read_bytes() for file in (tmp_path / "profiles").iterdir())
 
 
-def answered(app, tmp_path, **environ):
-    """What the application answers, asked as servers do, and its transactions."""
-    statuses = []
+def test_what_the_application_says_itself_stays(recorded):
+    def app(environ, start_response):
+        span = profiler.current_span().transaction
+        span.describe(name="mine")
+        span.set_status("shed")
+        start_response("503 Busy", [])
+        return [b""]
 
-    def start_response(status, headers, exc_info=None):
-        statuses.append(status)
-        return lambda data: None
-
-    asked = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", **environ}
-    with profiler.Profiler(tmp_path, 100):
-        body = app(asked, start_response)
-        try:
-            chunks = list(body)
-        finally:
-            close = getattr(body, "close", None)
-            if close is not None:
-                close()
-    return chunks, statuses, load(tmp_path).transactions(instances=True)
+    answer(Middleware(app))
+    assert recorded().counts() == {("mine", "http.server", "shed"): 1}
 
 
-def test_a_streamed_body_is_part_of_its_request(tmp_path):
-    closed = []
+def test_errors_in_the_call_in_the_body_and_in_close(recorded):
+    def in_call(environ, start_response):
+        raise KeyError
 
-    class Body:
-        def __iter__(self):
-            for _ in range(3):
-                time.sleep(0.03)
-                yield b"x"
+    def in_body(environ, start_response):
+        start_response("200 OK", [])
+        yield b"a"
+        raise KeyError
 
+    class InClose(list):
         def close(self):
-            closed.append(True)
+            raise KeyError
 
+    for app in (in_call, in_body, app_of(InClose([b"a"]))):
+        with pytest.raises(KeyError):
+            answer(Middleware(app))
+        assert profiler.current_span() is None
+    record = recorded()
+    assert record.counts() == {("GET <no route>", "http.server", "error"): 3}
+    assert record.transactions[0].tags["http.status_code"] == "500"
+
+
+def test_a_stream_that_is_left(recorded):
     def app(environ, start_response):
         start_response("200 OK", [])
-        return Body()
+        yield b"a"
+        yield b"b"
 
-    chunks, _, table = answered(Middleware(app), tmp_path)
-    assert chunks == [b"x"] * 3
-    assert closed == [True]
-    assert table["duration_ns"][0] > 80_000_000
-
-
-def test_a_body_that_fails_is_an_error_although_it_began_well(tmp_path):
-    def app(environ, start_response):
-        start_response("200 OK", [])
-        yield b"x"
-        raise ConnectionError("gone")
-
-    with pytest.raises(ConnectionError):
-        answered(Middleware(app), tmp_path)
-    assert load(tmp_path).transactions(instances=True)["status"].tolist() == ["error"]
-
-
-def test_one_request_in_two_middlewares_is_one_transaction(tmp_path):
-    def app(environ, start_response):
-        start_response("204 No Content", [])
-        return []
-
-    _, statuses, table = answered(Middleware(Middleware(app)), tmp_path)
-    assert statuses == ["204 No Content"]
-    assert table["transaction"].tolist() == ["GET (no route)"]
-
-
-def test_who_knows_the_route_names_the_transaction(tmp_path):
-    def app(environ, start_response):
-        profiler.set_transaction_name("GET /orders/{order}")
-        start_response("200 OK", [])
-        return [b""]
-
-    _, _, table = answered(Middleware(app), tmp_path / "named")
-    assert table["transaction"].tolist() == ["GET /orders/{order}"]
-    routed = Middleware(app, route=lambda environ: "/" + environ["wanted"])
-    _, _, table = answered(routed, tmp_path / "routed", wanted="it")
-    assert table["transaction"].tolist() == ["GET /it"]
-
-
-def test_a_servers_own_way_of_sending_files_is_kept(tmp_path):
-    from wsgiref.util import FileWrapper
-
-    def app(environ, start_response):
-        start_response("200 OK", [])
-        return environ["wsgi.file_wrapper"](io.BytesIO(b"abc"))
-
-    kinds = []
-
-    class Wrapper(FileWrapper):
-        def __init__(self, *args):
-            super().__init__(*args)
-            kinds.append(self)
-
-    with profiler.Profiler(tmp_path, 100):
-        asked = {"REQUEST_METHOD": "GET", "wsgi.file_wrapper": Wrapper}
-        body = Middleware(app)(asked, lambda *args: lambda data: None)
-        assert body is kinds[0]
-        assert b"".join(body) == b"abc"
+    for method in ("GET", "HEAD"):
+        body = Middleware(app)(environ(method), lambda *_: None)
+        next(body)
         body.close()
-    assert load(tmp_path).transactions(instances=True)["status"].tolist() == ["ok"]
+    assert recorded().counts() == {
+        ("GET <no route>", "http.server", "cancelled"): 1,
+        ("HEAD <no route>", "http.server", "ok"): 1,
+    }
 
 
-def test_a_method_that_is_none_is_not_kept(tmp_path):
-    def app(environ, start_response):
-        start_response("400 Bad Request", [])
-        return [b""]
+def test_a_file_stays_what_the_server_knows(recorded, tmp_path):
+    (tmp_path / "page").write_bytes(b"page")
+    with (tmp_path / "page").open("rb") as file:
+        body = FileWrapper(file)
+        app = Middleware(app_of(body))
+        given = app(environ(**{"wsgi.file_wrapper": FileWrapper}), lambda *_: None)
+        assert given is body
+        given.close()
+        assert file.closed
+    assert recorded().counts() == {("GET <no route>", "http.server", "ok"): 1}
 
-    _, _, table = answered(Middleware(app), tmp_path, REQUEST_METHOD="X" * 5000)
-    assert table["transaction"].tolist() == ["(other) (no route)"]
+
+def test_while_nothing_records_nothing_is_wrapped():
+    body = [b"x"]
+    assert Middleware(app_of(body))(environ(), lambda *_: None) is body
+
+
+@pytest.mark.parametrize(
+    ("use", "package"),
+    [
+        ("from flamespan.profiler.integrations.flask import instrument; instrument(None)", "flask"),
+        (
+            "from flamespan.profiler.integrations.starlette import instrument; instrument(None)",
+            "starlette",
+        ),
+        ("from flamespan.profiler.integrations.celery import instrument; instrument()", "celery"),
+        ("from flamespan.profiler.integrations.sentry import Integration", "sentry-sdk"),
+        (
+            "from flamespan.profiler.integrations.opentelemetry import instrument; instrument()",
+            "opentelemetry-sdk",
+        ),
+        ("from flamespan.profiler.integrations.django import Middleware; Middleware(0)", "django"),
+    ],
+)
+def test_a_missing_framework_says_how_to_install_it(use, package):
+    hide = "import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p]\n"
+    keep = "import flamespan.profiler.integrations, flamespan.profiler.session\n"
+    failed = subprocess.run(
+        [sys.executable, "-c", keep + hide + use], capture_output=True, text=True, check=False
+    )
+    assert f"pip install {package}" in failed.stderr
+    assert "UsageError" in failed.stderr
