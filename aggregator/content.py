@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from flamespan.aggregator.data import Bytes
+from flamespan.aggregator.data import Bytes, no_outages
 from flamespan.aggregator.stacktree import Ids, Ints
 from flamespan.profiler.model import End, Header, Loss, SpanEvents, Stats, Tables
 
@@ -35,7 +35,7 @@ class Columns:
 class Content:
     """All that one file holds. ``epoch_ns`` added to a monotonic time gives unix time.
 
-    ``beyond_self_ns``: see ``Imported`` (only formats without stacks have it).
+    ``outages``: see ``data.Process``. ``beyond_self_ns``: see ``Imported`` (only formats without stacks have it).
     """
 
     path: str
@@ -55,6 +55,7 @@ class Content:
     missed: int = 0
     unobserved_ns: int = 0
     asleep_ns: int = 0
+    outages: Ints = field(default_factory=no_outages)
     first_ns: int = 0
     last_ns: int = 0
 

@@ -22,7 +22,7 @@ from flamespan.aggregator.blocks import (
     SampleBlocks,
 )
 from flamespan.aggregator.content import Columns, Content, empty_columns
-from flamespan.aggregator.data import Bytes
+from flamespan.aggregator.data import Bytes, no_outages
 from flamespan.aggregator.definitions import DefinitionBlocks, UnusualError
 from flamespan.aggregator.stacktree import Ints
 from flamespan.profiler.model import MAX_THREADS, Definitions, Flag, Recording
@@ -56,7 +56,9 @@ def read_content(reader: SampleReader, *, keep_samples: bool = True) -> Content:
         missed=reading.missed,
         unobserved_ns=max(0, reading.unobserved_ns - reading.asleep_ns),
         asleep_ns=reading.asleep_ns,
+        outages=reading.outages(),
     )
+    content.outages[:, 0] += content.epoch_ns
     content.columns.time_ns += content.epoch_ns
     if content.passes:
         content.first_ns = reading.first_ns + content.epoch_ns
@@ -103,6 +105,7 @@ class _Reading:
         self.first_ns = self.last_ns = 0
         self._blocks = SampleBlocks()
         self._kept: list[Columns] = []
+        self._outages: list[Ints] = [no_outages()]
         self._summing = None if keep_samples else summing.Summing()
 
     def take(self, payload: bytes) -> None:
@@ -126,6 +129,10 @@ class _Reading:
                 if f.default is MISSING
             )
         )
+
+    def outages(self) -> Ints:
+        """See ``data.Process``; monotonic times."""
+        return np.concatenate(self._outages)
 
     def _decode(self) -> None:
         blocks = self._blocks
@@ -154,13 +161,19 @@ class _Reading:
         if len(time):
             self._count(columns, time, ticks, tick_ns, counts)
             self.missed += int(blocks.take(PASS_MISSED).sum())
-            self.unobserved_ns += int((unobserved * tick_ns).sum())
+            self._note_unobserved(time - ticks * tick_ns, unobserved * tick_ns)
         self.asleep_ns += blocks.asleep_ns
         blocks.clear()
         if self._summing is None:
             self._kept.append(columns)
         else:
             self._summing.add(columns)
+
+    def _note_unobserved(self, begin: Ints, lost: Ints) -> None:
+        """Of a gap it is the first part: the engine charges the last one."""
+        self.unobserved_ns += int(lost.sum())
+        some = np.flatnonzero(lost)
+        self._outages.append(np.stack([begin[some], lost[some]], axis=1).astype(np.int64))
 
     def _count(
         self, columns: Columns, time: Ints, ticks: Ints, tick_ns: Ints, counts: Ints

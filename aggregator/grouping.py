@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +26,8 @@ class Groups:
     """Rows by group: ``rows[i]`` belongs to group ``group[i]``, described by ``columns``.
 
     A row may be in several groups (spans that lie in each other) and in none. ``names`` are the
-    columns that tell groups apart, for ties. ``tail_ns`` is known of transactions: the time from
-    the last sample of each to its end.
+    columns that tell groups apart, for ties. ``beside`` is known of transactions: their time that
+    is in no sample.
     """
 
     columns: Columns
@@ -35,7 +35,7 @@ class Groups:
     count: int
     rows: Rows
     group: Ids
-    tail_ns: Ints | None = None
+    beside: Mapping[str, Ints] = field(default_factory=dict)
 
     def sums(self, chosen: Bools, values: Ints) -> Ints:
         """Sum of ``values`` of the chosen rows, by group."""
@@ -78,17 +78,34 @@ def _by_transaction(profile: Profile, rows: Rows, instances: bool) -> Groups:
     index, root = index[kept], root[kept]
     cut = rows.take(index).since(spans.start_ns[root])
     count = len(columns[names[0]])
-    tail = np.zeros(count, np.int64)
-    np.add.at(tail, group_of[listed], _tails(spans, cut.time_ns, root)[listed])
-    return Groups(columns, names, count, cut, group_of[root], tail)
-
-
-def _tails(spans: Spans, time_ns: Ints, root: Ids) -> Ints:
-    """For each span row, how long before its end the last of its rows was taken."""
+    beside = {name: np.zeros(count, np.int64) for name in ("unobserved_ns", "tail_ns")}
     last = spans.start_ns.copy()
-    np.maximum.at(last, root, time_ns)
-    tails: Ints = np.maximum(spans.start_ns + spans.duration_ns - last, 0)
-    return tails
+    np.maximum.at(last, root, cut.time_ns)
+    unobserved = _unobserved(profile, listed, last[listed])
+    np.add.at(beside["unobserved_ns"], group_of[listed], unobserved)
+    np.add.at(beside["tail_ns"], group_of[listed], np.maximum(spans.end_ns - last, 0)[listed])
+    return Groups(columns, names, count, cut, group_of[root], beside)
+
+
+def _unobserved(profile: Profile, listed: Ids, last_ns: Ints) -> Ints:
+    """Of each listed span, how much of the time from its start to ``last_ns`` no pass can tell."""
+    spans = profile.tables.spans
+    found = np.zeros(len(listed), np.int64)
+    for number, process in enumerate(profile.processes):
+        mine = np.flatnonzero(spans.process[listed] == number)
+        start = spans.start_ns[listed[mine]]
+        found[mine] = _lost_until(process.outages, last_ns[mine])
+        found[mine] -= _lost_until(process.outages, start)
+    return found
+
+
+def _lost_until(outages: Ints, time_ns: Ints) -> Ints:
+    """The nanoseconds of outages (see ``Process.outages``) up to each time."""
+    begin, lost = outages[:, 0], outages[:, 1]
+    before = np.searchsorted(begin, time_ns)
+    after = np.r_[0, begin + lost][before] - time_ns
+    until: Ints = np.r_[0, np.cumsum(lost)][before] - np.maximum(after, 0) * (before > 0)
+    return until
 
 
 def _by_span(profile: Profile, rows: Rows, instances: bool) -> Groups:

@@ -209,6 +209,7 @@ def _add_part(process: Process, content: Content) -> None:
     process.missed += content.missed
     process.unobserved_ns += content.unobserved_ns
     process.asleep_ns += content.asleep_ns
+    process.outages = np.concatenate([process.outages, content.outages])
     process.first_ns = min(process.first_ns, content.first_ns)
     process.last_ns = max(process.last_ns, content.last_ns)
     process.left_out += content.left_out

@@ -45,9 +45,10 @@ def waiting(profile: Profile, by: str = "transaction", *, instances: bool = Fals
     - awaiting_ns: a task that was suspended until something it awaits is there
     - loop_wait_ns: a task that could go on and waited for its event loop
 
-    Transactions have tail_ns beside it: the time from their last sample to their end, which no
-    sample stands for. recorded_ns and tail_ns are the duration, as far as the passes in between
-    could tell.
+    Transactions have two columns of time beside it that no sample stands for: unobserved_ns, in
+    which the process was stopped or got no processor for so long that nobody is charged for it, and
+    tail_ns, from their last sample to their end. The three are the duration, where one thread at
+    a time worked for the transaction and all of its samples were kept.
 
     A span has the time of the spans inside it too; of spans with one op and description that
     lie in each other it counts once. Several threads of one transaction add up.
@@ -56,8 +57,7 @@ def waiting(profile: Profile, by: str = "transaction", *, instances: bool = Fals
     rows = groups.rows
     sums = {name: groups.sums(chosen, values) for name, (chosen, values) in _parts(rows).items()}
     recorded = sum(sums.values(), np.zeros(groups.count, np.int64))
-    tail = {} if groups.tail_ns is None else {"tail_ns": groups.tail_ns}
-    table = pd.DataFrame({**groups.columns, "recorded_ns": recorded, **sums, **tail})
+    table = pd.DataFrame({**groups.columns, "recorded_ns": recorded, **sums, **groups.beside})
     if instances:
         return table.sort_values(["start_ns", "row"], ignore_index=True)
     table["least"] = sums["on_cpu_ns"] - recorded

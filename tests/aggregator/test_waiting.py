@@ -101,6 +101,34 @@ def test_a_gap_is_filled_by_what_was_awaited(tasks):
     assert (read["function"], read["function_ns"], read["samples"]) == ("read", 70 * MS, 3)
 
 
+OUTAGES = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 49)), min_size=1, max_size=20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(OUTAGES, st.integers(0, 400), st.integers(0, 400))
+def test_time_that_no_pass_could_tell_of_completes_the_duration(passes, begin, length):
+    """A thread that never leaves its transaction: each moment of it is in one of three columns."""
+    drawing = Drawing()
+    drawing.now = drawing.samples.start_ticks = 100
+    end = begin + length
+    drawing.spans.started.append(SpanStart(1, 0, 100, "job", "task", "", 100 + begin))
+    drawing.spans.ended.append(SpanEnd(1, 100 + end, "ok"))
+    last, lost = begin, set()
+    for wall, unobserved in passes:
+        unobserved = min(unobserved, wall - 1)
+        before = drawing.now - 100
+        inside = begin < before + wall <= end
+        drawing.add_pass(wall, [(0, "a")], span=int(inside))
+        drawing.samples.pass_unobserved[-1] = unobserved
+        if inside:
+            last = before + wall
+        lost |= set(range(before, before + unobserved))
+    (row,) = drawing.profile().waiting().to_dict("records")
+    assert row["unobserved_ns"] == len(lost & set(range(begin, last)))
+    assert row["tail_ns"] == end - last
+    assert row["recorded_ns"] + row["unobserved_ns"] + row["tail_ns"] == row["duration_ns"]
+
+
 STATE_NAMES = sorted(STATES)
 ROWS = st.lists(
     st.tuples(

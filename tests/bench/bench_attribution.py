@@ -15,8 +15,9 @@ profiler
 - nobodys %: of all samples inside a transaction those given to none (wanted: at most 0.5); "-":
   the profiler does not keep such samples
 - sum: the wall time of all samples of a transaction, of every state, against its duration. The
-  median and the worst difference in sampling intervals; the difference over the whole run, where
-  what comes after a transaction's last sample is counted too (tail_ns of profile.waiting())
+  median and the worst difference in sampling intervals. Then what is left of it when time that
+  is known to be in no sample is counted too (tail_ns and unobserved_ns of profile.waiting()):
+  the worst one in intervals, and over the whole run
 
 Profilers that start one profile for each transaction (sentry-sdk, pyinstrument) have samples of
 waiting tasks or of other threads in it: only those inside a transaction by their stack count.
@@ -43,7 +44,7 @@ TARGET = "flamespan native"
 
 HEAD = (
     f"  {'program':<15} {'profiler':<17}{'attributed':>11}{'foreign %':>11}{'wrong span %':>14}"
-    f"{'nobodys %':>12}  {'sum: median':>11}{'worst':>8}{'all %':>8}"
+    f"{'nobodys %':>12}  {'sum: median':>11}{'worst':>8}{'left':>7}{'all %':>8}"
 )
 
 
@@ -60,7 +61,7 @@ def line(program: str, tool: str, found: dict[str, Any]) -> str:
     nobodys = "-" if got["nobodys"] is None else f"{100 * got['nobodys']:.3f}"
     text = f"{head}{got['attributed']:>11}{100 * got['foreign']:>11.3f}{wrong:>14}{nobodys:>12}"
     if rule is not None:
-        text += f"  {rule['median']:>11.2f}{rule['worst']:>8.1f}{100 * rule['over_all']:>+8.2f}"
+        text += f"  {rule['median']:>11.2f}{rule['worst']:>8.1f}{rule['unexplained']:>7.2f}{100 * rule['over_all']:>+8.2f}"
     return text
 
 

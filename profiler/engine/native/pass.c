@@ -205,7 +205,7 @@ void pass_take(Sampler *s) {
     s->counters.late += late;
     s->counters.missed += (uint64_t)missed;
     if (s->threads.still && late) wake_all(s);
-    waiters_begin(&s->waiters, gap - charged);
+    waiters_begin(&s->waiters, now - gap, gap - charged);
     release_moved(s, now, charged, late ? FLAG_LATE : 0);
     waiters_look(&s->waiters, now, allowed_for_waiters(s));
     if (s->threads.still) s->threads.asleep_ticks += charged;

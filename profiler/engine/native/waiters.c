@@ -44,10 +44,25 @@ void waiters_restart(Waiters *w) {
     for (uint32_t i = 1; i <= w->met; i++) w->rows[i].known = false;
 }
 
-void waiters_begin(Waiters *w, int64_t excluded_ticks) {
+void waiters_begin(Waiters *w, int64_t before, int64_t excluded_ticks) {
     w->pass++;
     w->doubtful_count = 0;
+    if (!excluded_ticks) return;
+    w->outages[w->outage_count++ % OUTAGES_MAX] =
+        (Outage){.began = before, .ticks = excluded_ticks, .before = w->excluded_ticks};
     w->excluded_ticks += excluded_ticks;
+}
+
+/* Ticks up to `at` that count for nobody. */
+static int64_t excluded_until(const Waiters *w, int64_t at) {
+    uint32_t kept = w->outage_count < OUTAGES_MAX ? w->outage_count : OUTAGES_MAX;
+    for (uint32_t i = 1; i <= kept; i++) {
+        const Outage *outage = &w->outages[(w->outage_count - i) % OUTAGES_MAX];
+        int64_t inside = at - outage->began;
+        if (inside > 0) return outage->before + (inside < outage->ticks ? inside : outage->ticks);
+        if (i == kept) return outage->before;
+    }
+    return 0;
 }
 
 /* Another transaction has this number now. */
@@ -57,7 +72,8 @@ static void meet(Waiters *w, Waiter *waiter, const Strand *strand) {
     if (number > w->met) w->met = number;
     int64_t start = strand->start_ns / TICK_NS;
     *waiter = (Waiter){.id = strand->id};
-    waiter->since_ticks = (start > w->first_ticks ? start : w->first_ticks) - w->excluded_ticks;
+    if (start < w->first_ticks) start = w->first_ticks;
+    waiter->since_ticks = start - excluded_until(w, start);
 }
 
 /* How long it has been open, as far as that counts. */

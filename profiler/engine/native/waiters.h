@@ -12,7 +12,17 @@
 #include "strands.h"
 #include "thread.h"
 
-enum { VISITS_MAX = 1000 /* in one pass */, VISITS_LEAST = 16, DOUBTFUL_MAX = 16 };
+enum {
+    VISITS_MAX = 1000 /* in one pass */,
+    VISITS_LEAST = 16,
+    DOUBTFUL_MAX = 16,
+    OUTAGES_MAX = 16
+};
+
+/* A time in which this process cannot have run. */
+typedef struct {
+    int64_t began, ticks, before; /* `before`: ticks of all earlier ones */
+} Outage;
 
 typedef struct {
     StrandId id;
@@ -52,7 +62,9 @@ typedef struct {
     uint64_t pass;
     int64_t first_ticks;     /* before that nothing was sampled */
     StrandId past;           /* what was open before this sampler was made is not its own */
-    int64_t excluded_ticks;  /* in which this process cannot have run */
+    int64_t excluded_ticks;  /* of all outages */
+    Outage outages[OUTAGES_MAX]; /* the latest ones */
+    uint32_t outage_count;
     int64_t charged;         /* wall ticks of the pass that is open */
     double visit_cost_ns;    /* moving mean */
     double credit_ns;        /* that visits may cost now: what a pass does not use is kept for a while */
@@ -63,8 +75,8 @@ bool waiters_init(Waiters *waiters, const Layout *layout, Memory *memory, Codes 
                   Samples *samples, Threads *threads);
 void waiters_free(Waiters *waiters);
 
-/* A pass begins: `excluded_ticks` of the time since the pass before count for nobody. */
-void waiters_begin(Waiters *waiters, int64_t excluded_ticks);
+/* A pass begins: the first `excluded_ticks` since `before`, when the last one was, count for nobody. */
+void waiters_begin(Waiters *waiters, int64_t before, int64_t excluded_ticks);
 /* A thread was seen in this transaction, and is charged `ticks`. */
 void waiters_ran(Waiters *waiters, StrandId id, int64_t ticks, int64_t now_ticks);
 /* What ran in this thread cannot be told. */

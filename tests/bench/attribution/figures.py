@@ -27,13 +27,16 @@ class Figures:
 class SumRule:
     """Time of a transaction's samples, of all states and threads, against its duration.
 
-    Median and worst absolute difference in sampling intervals; over all, the difference as a
-    share of the durations, with the time after each one's last sample (``tail_ns``) counted.
+    Median and worst absolute difference in sampling intervals; ``unexplained`` is the worst where
+    the time that is known to be in no sample is counted: after a transaction's last sample
+    (``tail_ns``) and while the process did not run (``unobserved_ns``). ``over_all`` is the
+    difference with those over all transactions, as a share of their durations.
     """
 
     transactions: int
     median: float
     worst: float
+    unexplained: float
     over_all: float
 
 
@@ -49,11 +52,12 @@ def figures(seen: Seen) -> Figures:
 
 def sum_rule(seen: Seen) -> SumRule | None:
     """None where the profiler's samples have no weights."""
-    off, total_ns, wanted_ns = [], 0, 0
+    off, unexplained, total_ns, wanted_ns = [], [], 0, 0
     for took in seen.sums.values():
-        for sampled, tail, duration in took:
+        for sampled, rest, duration in took:
             off.append(abs(sampled - duration))
-            total_ns += sampled + tail
+            unexplained.append(abs(sampled + rest - duration))
+            total_ns += sampled + rest
             wanted_ns += duration
     if not off:
         return None
@@ -61,5 +65,6 @@ def sum_rule(seen: Seen) -> SumRule | None:
         len(off),
         statistics.median(off) / seen.interval_ns,
         max(off) / seen.interval_ns,
+        max(unexplained) / seen.interval_ns,
         total_ns / wanted_ns - 1,
     )

@@ -18,7 +18,9 @@ def read(path: Path, seen: Seen) -> None:
     marked = _Marked(recording.tables)
     sums: dict[int, int] = {}
     last_ns: dict[int, int] = {}
+    lost = _Lost()
     for samples in recording.samples:
+        lost.add(samples)
         for row, time_ns, wall_ns in _rows(samples):
             span = samples.span[row]
             root = spans.root(span)
@@ -35,9 +37,30 @@ def read(path: Path, seen: Seen) -> None:
     for end in sorted(recording.spans.ended, key=lambda end: end.id):
         start = spans.start.get(end.id)
         if start is not None and not start.parent:
-            tail_ns = max(0, end.end_ns - last_ns.get(end.id, start.start_ns))
-            took = (sums.get(end.id, 0), tail_ns, end.end_ns - start.start_ns)
+            last = last_ns.get(end.id, start.start_ns)
+            rest_ns = max(0, end.end_ns - last) + lost.within(start.start_ns, last)
+            took = (sums.get(end.id, 0), rest_ns, end.end_ns - start.start_ns)
             seen.sums.setdefault(int(start.name), []).append(took)
+
+
+class _Lost:
+    """Time that no pass could tell of: the process did not run."""
+
+    def __init__(self) -> None:
+        self._lost: list[tuple[int, int]] = []
+
+    def add(self, samples: Samples) -> None:
+        now = samples.start_ticks
+        for ticks, lost in zip(samples.pass_ticks, samples.pass_unobserved, strict=True):
+            now += ticks
+            if lost:
+                self._lost.append(((now - ticks) * samples.tick_ns, lost * samples.tick_ns))
+
+    def within(self, start_ns: int, end_ns: int) -> int:
+        """As far as it lies between the two: at the beginning of the gap in which it was."""
+        return sum(
+            max(0, min(end_ns, at + lost) - max(start_ns, at)) for at, lost in self._lost
+        )
 
 
 def _rows(samples: Samples):

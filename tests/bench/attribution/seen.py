@@ -14,8 +14,9 @@ class Seen:
 
     right, foreign, nobodys: with the transaction of their stack, with another, with none.
     wrong_span: of the right ones, those in another span than their stack tells.
-    sums: number → of each transaction of that number, in order: (nanoseconds of its samples, from
-    the last of them to its end, of its duration).
+    sums: number → of each transaction of that number, in order: (nanoseconds of its samples, of
+    what is known to be in none: from the last of them to its end, and while the process did not
+    run; of its duration).
     """
 
     right: int = 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
@@ -10,6 +12,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from flamespan import profiler
+from flamespan.aggregator import load
 from flamespan.profiler.engine import choose
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import State
@@ -203,6 +206,46 @@ def test_running_awaiting_and_waiting_for_the_loop_add_up(tmp_path):
 
     recording = record(tmp_path, lambda: asyncio.run(main()))
     assert checked_sums(recording) == 40
+
+
+STOPPED = """
+import asyncio, sys, time
+from flamespan import profiler
+
+async def request(number):
+    await asyncio.sleep(number * 0.07)
+    with profiler.transaction(str(number)):
+        await asyncio.sleep(0.3)
+        until = time.perf_counter() + 0.02
+        while time.perf_counter() < until:
+            pass
+        await asyncio.sleep(0.5)
+
+async def main():
+    await asyncio.gather(*(request(number) for number in range(30)))
+
+with profiler.Profiler(sys.argv[1], 500, engine="native") as running:
+    print(running.path, flush=True)
+    asyncio.run(main())
+"""
+
+
+def test_time_in_which_the_process_was_stopped_is_known_of_each_transaction(tmp_path):
+    """Some begin before it stops, some go on only after: none is charged for what it did not do."""
+    command = [sys.executable, "-c", STOPPED, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        path = program.stdout.readline().strip()
+        for _ in range(4):
+            time.sleep(0.25)
+            program.send_signal(signal.SIGSTOP)
+            time.sleep(0.4)
+            program.send_signal(signal.SIGCONT)
+        assert program.wait(60) == 0
+    table = load(path).waiting(instances=True)
+    assert len(table) == 30
+    assert table["unobserved_ns"].max() > 300 * MS
+    told = table["recorded_ns"] + table["unobserved_ns"] + table["tail_ns"]
+    assert (told - table["duration_ns"]).abs().max() <= 2 * MS  # an interval
 
 
 def test_of_very_many_that_wait_some_are_looked_at_in_turn(tmp_path):
