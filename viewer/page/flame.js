@@ -31,6 +31,7 @@ export class FlameChart {
     this.labels = new Labels();
     /** @type {import("./layers.js").Lane[]} */ this.lanes = [];
     /** @type {string[]} */ this.titles = [];
+    /** @type {number[]} top of each lane's boxes, and of what would come next */ this.tops = [HEAD];
     /** @type {Int32Array} */ this.fn = new Int32Array(1);
     /** @type {Uint8Array | null} functions a search found */ this.found = null;
     this.selected = -1;
@@ -46,19 +47,19 @@ export class FlameChart {
     this.titles = titles;
     this.fn = fn;
     this.hovered = null;
+    this.tops = [HEAD];
+    for (const lane of lanes) this.tops.push(this.tops[this.tops.length - 1] + lane.layers.length * ROW + 6 + HEAD);
     this.surface.invalidate();
   }
 
   /** Height of everything, in pixels. */
   get fullHeight() {
-    return this.lanes.reduce((sum, lane) => sum + HEAD + lane.layers.length * ROW + 6, 0);
+    return this.tops[this.lanes.length] - HEAD;
   }
 
   /** Top of a lane's boxes, in pixels from the top of all. @param {number} lane */
   laneTop(lane) {
-    let top = HEAD;
-    for (let i = 0; i < lane; i++) top += this.lanes[i].layers.length * ROW + 6 + HEAD;
-    return top;
+    return this.tops[lane];
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
