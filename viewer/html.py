@@ -33,6 +33,8 @@ MODULES = (
     "gestures",
     "rows",
     "tip",
+    "notices",
+    "roving",
     "charts",
     "table",
     "picker",

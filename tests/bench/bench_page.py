@@ -182,7 +182,9 @@ def run_speedscope(address: str) -> dict[str, float | None]:
         page.goto(url, wait_until="commit")
         try:
             page.get_by_text("(1/").first.wait_for(timeout=SPEEDSCOPE_LIMIT_S * 1000)
-            page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            page.evaluate(
+                "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+            )
             ready = (time.perf_counter() - begin) * 1000
             frames = page.evaluate(PAN, ["canvas:last-of-type", True])
         except Exception as error:  # it gave up, or the tab broke down

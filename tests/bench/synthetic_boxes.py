@@ -66,7 +66,9 @@ def _definitions() -> Definitions:
     made = Definitions(threads=[Thread(0, 100, 200, "MainThread", is_main=True)])
     for f in range(FUNCTIONS):
         folder = "/lib" if f % 4 == 0 else "/srv/app"
-        made.functions.append(Function(f"Part{f % 7}.step_{f}", f"{folder}/part{f // 10}.py", f + 1))
+        made.functions.append(
+            Function(f"Part{f % 7}.step_{f}", f"{folder}/part{f // 10}.py", f + 1)
+        )
         made.frame_function.append(f + 1)
         made.frame_line.append(f + 2)
     for depth in range(ROOT):

@@ -7,6 +7,7 @@ import { listenControls, listenKeys, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
 import { byId, dateTime, duration, element, grouped, plural } from "./format.js";
 import { EVERYTHING, Model, OUTSIDE } from "./model.js";
+import { showNotices } from "./notices.js";
 import { groupTransactions, Picker } from "./picker.js";
 import { RowSource, rowOrder } from "./rows.js";
 import { sumMatches } from "./stacks.js";
@@ -37,6 +38,7 @@ class App {
     listenControls((change) => this.change(change));
     this.listen();
     showTitle(model);
+    showNotices(model);
     this.load();
     window.addEventListener("hashchange", () => {
       if (location.hash !== this.written) this.load();

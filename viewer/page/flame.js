@@ -70,11 +70,13 @@ export class FlameChart {
       const top = this.laneTop(i) - this.scroll;
       if (top > height || top + lane.layers.length * ROW < 0) return;
       this.drawTitle(context, this.titles[i], top - HEAD, width);
+      /** @type {(() => void)[]} labels, which stay clear above what is washed out */ const labels = [];
       lane.layers.forEach((layer, depth) => {
         const y = top + depth * ROW;
-        if (y < height && y + ROW > 0) this.drawLayer(context, lane, layer, y, width);
+        if (y < height && y + ROW > 0) labels.push(this.drawLayer(context, lane, layer, y, width));
       });
       if (!lane.waits) this.drawAside(context, lane, top, width);
+      for (const draw of labels) draw();
     });
     this.drawHover(context, width);
     drawRange(context, this.axis, this.range, width, height, this.theme);
@@ -87,7 +89,8 @@ export class FlameChart {
     context.fillText(this.labels.fit(context, title, width - 16), 8, y + HEAD / 2 + 1);
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {import("./layers.js").Layer} layer @param {number} y @param {number} width */
+  /** Draws the boxes of a layer; gives what draws their labels. */
+  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {import("./layers.js").Layer} layer @param {number} y @param {number} width @returns {() => void} */
   drawLayer(context, lane, layer, y, width) {
     const { x0, x1 } = this.axis;
     /** @type {Path2D[]} */ const fills = SHADES.map(() => new Path2D());
@@ -111,17 +114,22 @@ export class FlameChart {
     });
     context.globalAlpha = 1;
     if (lane.waits) this.drawWaits(context, lane.waits, fills, y, width);
+    context.fillStyle = this.theme.color("wash");
+    context.fill(faded);
+    context.strokeStyle = this.theme.color("strong");
+    context.lineWidth = 1.5;
+    context.stroke(strong);
+    return () => this.drawLabels(context, lane, texts, y);
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {[string, number, number][]} texts with their boxes' edges @param {number} y */
+  drawLabels(context, lane, texts, y) {
     for (const [text, left, right] of texts) {
       const label = this.labels.fit(context, text, right - left - 9);
       if (label && lane.waits) this.drawPlate(context, label, left, y);
       context.fillStyle = this.theme.color(lane.waits ? "text" : "on-frame");
       if (label) context.fillText(label, left + 4, y + ROW / 2);
     }
-    context.fillStyle = this.theme.color("wash");
-    context.fill(faded);
-    context.strokeStyle = this.theme.color("strong");
-    context.lineWidth = 1.5;
-    context.stroke(strong);
   }
 
   /** Washes out what the table does not count. */
