@@ -2,9 +2,9 @@
 
     python tests/bench/bench_page.py [N ...] [--no-speedscope]      default N: 100000 1000000
 
-For each N two recordings: ``boxes`` (the worst case: 3 N boxes in one thread) and ``service`` (eight
-threads, 2 000 transactions). In a headless Chromium, without a GPU, the page is opened at everything
-that was recorded, which is the most it can be asked to draw:
+For each N two recordings: ``boxes`` (the worst case: 3 N boxes in one thread) and ``service``
+(eight threads, 2 000 transactions). In a headless Chromium, without a GPU, the page is opened at
+everything that was recorded, which is the most it can be asked to draw:
 
     file         the self-contained HTML
     ready        from the start of the load until the first picture with all numbers is painted
@@ -12,8 +12,8 @@ that was recorded, which is the most it can be asked to draw:
     hit          the box under the pointer: the page's whole answer to a move, median and 99 %
     table        other frames are chosen, until the table is there
 
-speedscope opens its own format of the same profile from 127.0.0.1; of it ``ready``, and whole frames
-while it is zoomed. Runs take turns, the figures are medians. speedscope is taken from npm.
+speedscope opens its own format of the same profile from 127.0.0.1; of it ``ready``, and whole
+frames while it is zoomed. Runs take turns, the figures are medians. speedscope is taken from npm.
 """
 
 from __future__ import annotations
@@ -37,12 +37,11 @@ import synthetic_recording
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from helpers.chromium import ARGS, executable
-
 from flamespan.aggregator import Profile, load
 from flamespan.aggregator.exporting import export
 from flamespan.viewer.html import render_html
 from flamespan.viewer.speedscope import PACKAGE
+from helpers.chromium import ARGS, executable
 
 SPEEDSCOPE_LIMIT_S = 150
 """How long speedscope is waited for; with 3 million boxes it takes most of a minute."""
@@ -65,6 +64,8 @@ new MutationObserver((_, observer) => {
 }).observe(document, { attributes: true, childList: true, subtree: true });
 """
 
+PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 PAN = """async ([selector, key]) => {
   const canvas = document.querySelector(selector);
   const box = canvas.getBoundingClientRect();
@@ -74,8 +75,9 @@ PAN = """async ([selector, key]) => {
   const times = [];
   let before = performance.now();
   for (let i = 0; i < 24; i++) {
-    canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: i % 2 ? 1 : -1, bubbles: true, cancelable: true,
-      ctrlKey: key, clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 }));
+    canvas.dispatchEvent(new WheelEvent("wheel", {
+      deltaY: i % 2 ? 1 : -1, bubbles: true, cancelable: true, ctrlKey: key,
+      clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 }));
     await next();
     const now = performance.now();
     times.push(now - before);
@@ -91,7 +93,8 @@ HIT = """() => {
   let seed = 1;
   const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
   for (let i = 0; i < 2000; i++) {
-    const at = { clientX: box.left + random() * box.width, clientY: box.top + random() * box.height, bubbles: true };
+    const at = { bubbles: true, clientX: box.left + random() * box.width,
+      clientY: box.top + random() * box.height };
     const begin = performance.now();
     canvas.dispatchEvent(new PointerEvent("pointermove", at));
     times.push(performance.now() - begin);
@@ -175,7 +178,7 @@ def run_page(file: Path) -> dict[str, float | None]:
 
 
 def run_speedscope(address: str) -> dict[str, float | None]:
-    """speedscope, in its view over time; ``ready`` is when its name for the first thread stands there."""
+    """speedscope's view over time; ``ready`` is when its name for the first thread is there."""
     with browser_page() as page:
         url = f"{address}/index.html#profileURL={quote(f'{address}/profile.json', safe='')}"
         begin = time.perf_counter()

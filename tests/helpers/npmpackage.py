@@ -1,4 +1,4 @@
-"""Files of an npm package, fetched once into pytest's cache; the test is skipped where npm cannot."""
+"""Files of an npm package, fetched once into pytest's cache; where npm cannot, tests skip."""
 
 from __future__ import annotations
 

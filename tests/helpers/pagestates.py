@@ -1,4 +1,4 @@
-"""Recordings that a page must stand: nothing in it, one sample, very deep, very many, any script."""
+"""Recordings that a page must stand: empty, one sample, very deep, very many, any script."""
 
 from __future__ import annotations
 
@@ -7,30 +7,40 @@ import tempfile
 from pathlib import Path
 
 from flamespan.aggregator import Profile, load
-from flamespan.profiler.model import SpanEnd, SpanStart
+from flamespan.profiler.model import Header, SpanEnd, SpanStart
 from helpers import waits, webapp
-from helpers.drawn import Drawing
+from helpers.drawn import EPOCH_NS, PATHS, Drawing
 
 MS = 1_000_000
 DEPTH, THREADS = 4000, 500
 HOSTILE = "<img src=x onerror=alert(1)>"
 NAMES = (
-    "обработать_запрос", "处理请求", "リクエストを処理する", "요청_처리", "معالجة_الطلب", "טיפול_בבקשה",
+    "обработать_запрос",
+    "处理请求", "リクエストを処理する", "요청_처리", "معالجة_الطلب", "טיפול_בבקשה",
     "अनुरोध_संसाधित_करें", "ประมวลผลคำขอ", "επεξεργασία", "հարցում", "მოთხოვნა", "ጥያቄ", "வேண்டுகோள்",
-    "👩‍👩‍👧‍👦🚀🔥", "e\u0301́́́tude", "a\u202egnp.exe", "\ud83d", HOSTILE, "\"';--&amp;</script>", "x" * 400,
+    "👩‍👩‍👧‍👦🚀🔥",
+    "e\u0301́́́tude", "a\u202egnp.exe", "\ud83d", HOSTILE, "\"';--&amp;</script>", "x" * 400,
     "tab\tand\nline", "ﷺ" * 30,
 )  # fmt: skip
 
 
+def loaded(drawing: Drawing, **more: object) -> Profile:
+    """The drawing as recorded at 100 Hz."""
+    told = {"session_id": "drawn", "pid": 7, "interval_ns": 10 * MS, "paths": PATHS} | more
+    with tempfile.TemporaryDirectory() as folder:
+        header = Header(start_wall_ns=EPOCH_NS, **told)  # type: ignore[arg-type]
+        return load(drawing.write(Path(folder) / "drawn.fspan", header))
+
+
 def empty() -> Profile:
     """A recording that was stopped before its first sample."""
-    return Drawing().profile()
+    return loaded(Drawing())
 
 
 def one_sample() -> Profile:
     drawing = Drawing()
     drawing.add_pass(10 * MS, [(0, "main;work")])
-    return drawing.profile()
+    return loaded(drawing)
 
 
 def no_transactions() -> Profile:
@@ -38,7 +48,7 @@ def no_transactions() -> Profile:
     for i in range(200):
         stack, state = (f"main;load;step_{i % 7}", "running") if i % 3 else ("main;wait", "idle")
         drawing.add_pass(10 * MS, [(0, stack)], state=state)
-    return drawing.profile()
+    return loaded(drawing)
 
 
 def no_spans() -> Profile:
@@ -53,7 +63,7 @@ def no_spans() -> Profile:
             drawing.add_pass(10 * MS, [(0, f"main;job;part_{i % 3}")], span=number)
         if number < 4:
             drawing.spans.ended.append(SpanEnd(number, drawing.now, "ok"))
-    return drawing.profile()
+    return loaded(drawing)
 
 
 def unseen_transaction() -> Profile:
@@ -63,7 +73,7 @@ def unseen_transaction() -> Profile:
     drawing.add_pass(10 * MS, [(0, "main")])
     drawing.spans.started.append(SpanStart(1, 0, 100, "GET /quick", "http.server", "", 2 * MS))
     drawing.spans.ended.append(SpanEnd(1, 3 * MS, "ok"))
-    return drawing.profile()
+    return loaded(drawing)
 
 
 def deep() -> Profile:
@@ -71,7 +81,7 @@ def deep() -> Profile:
     drawing = Drawing()
     drawing.add_pass(10 * MS, [(0, ";".join(f"level_{i}" for i in range(DEPTH)))])
     drawing.add_pass(10 * MS, [(0, "main;" + ";".join(["fib"] * DEPTH))])
-    return drawing.profile()
+    return loaded(drawing)
 
 
 def many_threads() -> Profile:
@@ -81,7 +91,7 @@ def many_threads() -> Profile:
     for i in range(12):
         seen = [(t, f"run;worker;task_{(i + t) % 5};leaf") for t in range(THREADS)]
         drawing.add_pass(10 * MS, seen)
-    return drawing.profile()
+    return loaded(drawing)
 
 
 def any_script() -> Profile:
@@ -104,15 +114,19 @@ def any_script() -> Profile:
             drawing.add_pass(10 * MS, [(number - 1, stack)], span=2 * number)
         end = drawing.now
         drawing.spans.ended += [SpanEnd(2 * number, end, "ok"), SpanEnd(2 * number - 1, end, "ok")]
-    return drawing.profile()
+    return loaded(drawing)
+
+
+def web_app() -> Profile:
+    with tempfile.TemporaryDirectory() as folder:
+        return load(webapp.write(Path(folder) / "webapp.fspan"))
 
 
 def torn() -> Profile:
-    """A file whose last third is missing, as a process killed in a write leaves it."""
+    """A file that ends within its last block: a process was killed in a write."""
     with tempfile.TemporaryDirectory() as folder:
         path = webapp.write(Path(folder) / "torn.fspan")
-        whole = path.read_bytes()
-        path.write_bytes(whole[: len(whole) * 2 // 3])
+        path.write_bytes(path.read_bytes()[:-5])
         return load(path)
 
 
@@ -123,8 +137,8 @@ def profile(name: str) -> Profile:
 
 
 RECORDINGS = {
-    "web app": lambda: webapp.build().profile(),
-    "tasks": lambda: waits.tasks().profile(),
+    "web app": web_app,
+    "tasks": lambda: loaded(waits.tasks()),
     "empty": empty,
     "one sample": one_sample,
     "no transactions": no_transactions,

@@ -115,6 +115,7 @@ class App {
     this.state = { ...this.state, shown };
     byId("zoom-text").textContent = axis.isWhole ? "" : `showing ${duration(axis.x1 - axis.x0)} of ${duration(axis.max - axis.min)}`;
     byId("zoom-reset").disabled = axis.isWhole;
+    byId("range-shown").hidden = axis.isWhole;
     clearTimeout(this.saving);
     this.saving = setTimeout(() => this.save(), 200);
   }
@@ -189,6 +190,8 @@ class App {
     const { axis } = this.charts;
     const clear = () => this.change({ range: null, span: -1 });
     byId("range-clear").addEventListener("click", clear);
+    const shownAsWindow = () => axis.isWhole || this.change({ range: this.charts.cut(axis.x0, axis.x1), span: -1 });
+    byId("range-shown").addEventListener("click", shownAsWindow);
     byId("range-zoom").addEventListener("click", () => this.state.range && axis.show(...this.state.range));
     byId("zoom-in").addEventListener("click", () => axis.zoom(2));
     byId("zoom-out").addEventListener("click", () => axis.zoom(0.5));
@@ -203,7 +206,7 @@ class App {
     listenKeys({
       w: () => axis.zoom(1.5), s: () => axis.zoom(1 / 1.5), a: () => axis.pan(-0.2), d: () => axis.pan(0.2),
       "+": () => axis.zoom(1.5), "=": () => axis.zoom(1.5), "-": () => axis.zoom(1 / 1.5), 0: () => axis.reset(),
-      z: () => this.state.range && axis.show(...this.state.range),
+      x: shownAsWindow, z: () => this.state.range && axis.show(...this.state.range),
       "/": () => byId("search").focus(), r: toggle,
       1: () => byId("choose-tab").children[0].click(), 2: () => byId("choose-tab").children[1].click(),
       "?": () => (help.open ? help.close() : help.showModal()),

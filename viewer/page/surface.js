@@ -50,6 +50,7 @@ export class Surface {
     const ratio = window.devicePixelRatio || 1;
     this.width = box.width;
     this.height = box.height;
+    this.canvas.style.setProperty("--high", `${box.height}px`);
     const [wide, high] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
     if (this.canvas.width !== wide || this.canvas.height !== high) {
       this.canvas.width = wide;
