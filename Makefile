@@ -36,8 +36,7 @@ check: $(VENV)/.check
 	$(MAKE) --no-print-directory check-c
 	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p flamespan.profiler -p flamespan.aggregator -p flamespan.viewer
 	$(BIN)/lint-imports
-	@if command -v node >/dev/null; then for f in viewer/page/*.js; do node --check $$f || exit 1; done; \
-	  else echo "node is not here: the page's modules were not checked"; fi
+	.ci/check-page
 
 # Every C source on its own, warnings as errors, with each compiler that is here.
 check-c: $(VENV)/.check

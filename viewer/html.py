@@ -37,6 +37,8 @@ MODULES = (
     "gestures",
     "rows",
     "tip",
+    "notices",
+    "roving",
     "charts",
     "merged",
     "mergedchart",

@@ -44,14 +44,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from flamespan.aggregator.quality import process_info
+from flamespan.aggregator.quality import process_info, troubles
 from flamespan.aggregator.spantables import exclusive_ns
 from flamespan.aggregator.statistics import t_quantile
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer.sources import Links, source_part
 
 if TYPE_CHECKING:
-    from flamespan.aggregator.data import Process, Rows, Spans, Tables
+    from flamespan.aggregator.data import Process, Rows, Tables
     from flamespan.aggregator.profile import Profile
 
 Ints = npt.NDArray[np.int64]
@@ -120,7 +120,7 @@ def page_data(profile: Profile, title: str = "", links: Links | None = None) -> 
     Raises UsageError where the recordings lie so far apart that the page could not be exact.
     """
     tables, rows = profile.tables.with_hidden()[0], profile.rows.single()
-    origin, end = _extent(tables.spans, rows)
+    origin, end = _extent(tables, rows)
     links = links or Links()
     sample_columns, stacks = _samples(tables, rows, origin)
     spans, span_columns = _span_part(profile, origin)
@@ -155,11 +155,13 @@ def page_data(profile: Profile, title: str = "", links: Links | None = None) -> 
     return PageData(head, {name: np.asarray(v, np.int64) for name, v in columns.items()})
 
 
-def _extent(spans: Spans, rows: Rows) -> tuple[int, int]:
-    """First and last moment of anything, unix ns; (0, 0) for an empty recording."""
+def _extent(tables: Tables, rows: Rows) -> tuple[int, int]:
+    """First and last moment of anything, unix ns; of an empty recording when it was started."""
+    spans = tables.spans
+    started = min((process.header.start_wall_ns for process in tables.processes), default=0)
     begins = [spans.start_ns, rows.time_ns - rows.wall_ns]
     ends = [spans.end_ns, rows.time_ns]
-    begin = min((int(column.min()) for column in begins if len(column)), default=0)
+    begin = min((int(column.min()) for column in begins if len(column)), default=started)
     return begin, max((int(column.max()) for column in ends if len(column)), default=begin)
 
 
@@ -266,8 +268,10 @@ def _gaps(profile: Profile, origin: int) -> list[dict[str, Any]]:
 
 def _process(process: Process, origin: int) -> dict[str, Any]:
     """What ``info`` says of a process, with times on the page's clock and bare file names."""
+    info = process_info(process)
     return {
-        **process_info(process),
+        **info,
+        "troubles": list(troubles(info)),
         "paths": [path.replace("\\", "/").rpartition("/")[2] for path in process.paths],
         "first_ns": process.first_ns - origin,
         "last_ns": process.last_ns - origin,

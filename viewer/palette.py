@@ -13,7 +13,7 @@ APPLICATION_SHADES = 5
 LIGHT = ("#f3a95f", "#f0bc74", "#ee9a6c", "#f2cb86", "#e8ad83", "#a8bfdc", "#c2d0de", "#d8dcdf")
 """Five of application, then library, stdlib, runtime."""
 
-DARK = ("#a9652b", "#9c7132", "#a3573a", "#8d7432", "#985f45", "#435a7b", "#3d4a5a", "#3a3f47")
+DARK = ("#9c5d28", "#8c652d", "#a3573a", "#816a2e", "#985f45", "#435a7b", "#3d4a5a", "#3a3f47")
 """The same on a dark ground."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def duration(ns: float) -> str:
     ):
         if size < limit:
             return f"{round(ns)} ns" if unit == 1 else f"{_digits(ns / unit)} {name}"
-    seconds = round(ns / 1e9)
+    seconds = math.floor(ns / 1e9 + 0.5)
     if size < 7200e9:
         return f"{seconds // 60} min {seconds % 60} s"
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
@@ -30,13 +32,20 @@ def duration(ns: float) -> str:
 
 def _digits(value: float) -> str:
     size = abs(value)
-    return f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2}f}"
+    return _rounded(value, 0 if size >= 100 else 1 if size >= 10 else 2)
+
+
+def _rounded(value: float, places: int) -> str:
+    """``value`` with so many places, halves up as JavaScript's ``toFixed`` rounds them."""
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
 
 
 def percent(share: float) -> str:
-    """A share 0..1: ``12.3 %``."""
+    """A share 0..1: ``12.3 %``; a dash where there is none (nan, inf)."""
+    if not math.isfinite(share):
+        return "–"
     value = share * 100
-    return f"{value:.{0 if value >= 99.95 else 1}f} %"
+    return f"{_rounded(value, 0 if value >= 99.95 else 1)} %"
 
 
 def grouped(count: int) -> str:

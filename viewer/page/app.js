@@ -10,6 +10,7 @@ import { byId, dateTime, duration, element, grouped } from "./format.js";
 import { FRAME_TABS, FramePane, showCuts } from "./framepane.js";
 import { MergedChart } from "./mergedchart.js";
 import { EVERYTHING, Model, OUTSIDE } from "./model.js";
+import { showNotices } from "./notices.js";
 import { groupTransactions, Picker } from "./picker.js";
 import { RowSource, rowOrder } from "./rows.js";
 import { listenShortcuts } from "./shortcuts.js";
@@ -51,6 +52,7 @@ class App {
     listenControls((change) => this.change(change));
     this.listen();
     showTitle(model);
+    showNotices(model);
     this.load();
     window.addEventListener("hashchange", () => {
       if (location.hash !== this.written) this.load();
@@ -153,8 +155,15 @@ class App {
     this.state = { ...this.state, shown, merged };
     byId("zoom-text").textContent = axis.isWhole ? "" : `showing ${duration(axis.x1 - axis.x0)} of ${duration(axis.max - axis.min)}`;
     byId("zoom-reset").disabled = this.axis.isWhole;
+    byId("range-shown").hidden = axis.isWhole;
     clearTimeout(this.saving);
     this.saving = setTimeout(() => this.save(), 100);
+  }
+
+  /** What is shown becomes the window. */
+  windowFromShown() {
+    const { axis } = this.charts;
+    if (!axis.isWhole) this.change({ range: this.charts.cut(axis.x0, axis.x1), span: -1 });
   }
 
   /** @param {"self"|"total"|"name"} sort */
@@ -212,6 +221,7 @@ class App {
     const { axis } = this.charts;
     const clear = () => this.change({ range: null, span: -1 });
     byId("range-clear").addEventListener("click", clear);
+    byId("range-shown").addEventListener("click", () => this.windowFromShown());
     byId("range-zoom").addEventListener("click", () => this.state.range && axis.show(...this.state.range));
     byId("zoom-in").addEventListener("click", () => this.axis.zoom(2));
     byId("zoom-out").addEventListener("click", () => this.axis.zoom(0.5));

@@ -8,7 +8,7 @@ import { listenGestures } from "./gestures.js";
 import { buildLanes, emptyLane, suspendedTime } from "./layers.js";
 import { counts, EVERYTHING } from "./model.js";
 import { Overview, Scale } from "./overview.js";
-import { functionShades } from "./palette.js";
+import { functionShades, ORIGIN_NAMES } from "./palette.js";
 import { layoutBands, layoutSpans, spansOf } from "./spanlayout.js";
 import { Theme } from "./surface.js";
 import { announce, showTip } from "./tip.js";
@@ -265,7 +265,7 @@ export class Charts {
     const { start, end, fn, waits } = this.flame.info(box);
     const { name, file, module } = this.model.functions;
     const place = file[fn] ? `${file[fn]}:${this.model.firstLine[fn]}` : module[fn];
-    const lines = [place, `${duration(end - start)}, from ${duration(start - this.axis.min)}`, `depth ${box.depth + 1}`];
+    const lines = [place, `${duration(end - start)}, from ${duration(start - this.axis.min)}`, `depth ${box.depth + 1} · ${ORIGIN_NAMES[this.model.origin[fn]]}`];
     const owner = this.flame.ownerAt(box.lane, x < 0 ? this.axis.toPixel(start, this.flame.surface.width) : x);
     if (owner >= 0) lines.push(`in ${this.spans.label(owner)} #${this.model.spans.id[owner]}`);
     return { title: name[fn], lines: waits ? [...lines, suspendedText(waits, start, end)] : lines };

@@ -52,9 +52,16 @@ export function readContainer(bytes) {
  * @returns {Promise<PageData>}
  */
 export async function unpack(text) {
-  const packed = atob(text.trim());
+  const stream = new Blob([fromBase64(text.trim())]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return readContainer(new Uint8Array(await new Response(stream).arrayBuffer()));
+}
+
+/** @param {string} text @returns {Uint8Array<ArrayBuffer>} */
+function fromBase64(text) {
+  const { fromBase64: native } = /** @type {any} */ (Uint8Array);
+  if (native) return native.call(Uint8Array, text);
+  const packed = atob(text);
   const bytes = new Uint8Array(packed.length);
   for (let i = 0; i < bytes.length; i++) bytes[i] = packed.charCodeAt(i);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return readContainer(new Uint8Array(await new Response(stream).arrayBuffer()));
+  return bytes;
 }

@@ -32,6 +32,7 @@ export class FlameChart {
     this.labels = new Labels();
     /** @type {import("./layers.js").Lane[]} */ this.lanes = [];
     /** @type {string[]} */ this.titles = [];
+    /** @type {number[]} top of each lane's boxes, and of what would come next */ this.tops = [HEAD];
     /** @type {Int32Array} */ this.fn = new Int32Array(1);
     /** @type {Uint8Array | null} functions a search found */ this.found = null;
     this.selected = -1;
@@ -48,19 +49,19 @@ export class FlameChart {
     this.titles = titles;
     this.fn = fn;
     this.hovered = null;
+    this.tops = [HEAD];
+    for (const lane of lanes) this.tops.push(this.tops[this.tops.length - 1] + lane.layers.length * ROW + 6 + HEAD);
     this.surface.invalidate();
   }
 
   /** Height of everything, in pixels. */
   get fullHeight() {
-    return this.lanes.reduce((sum, lane) => sum + HEAD + lane.layers.length * ROW + 6, 0);
+    return this.tops[this.lanes.length] - HEAD;
   }
 
   /** Top of a lane's boxes, in pixels from the top of all. @param {number} lane */
   laneTop(lane) {
-    let top = HEAD;
-    for (let i = 0; i < lane; i++) top += this.lanes[i].layers.length * ROW + 6 + HEAD;
-    return top;
+    return this.tops[lane];
   }
 
   /** The row of a depth from a lane's top, or the depth of a row. @param {number} lane @param {number} depth */
@@ -77,11 +78,13 @@ export class FlameChart {
       if (top > height || top + lane.layers.length * ROW < 0) return;
       this.drawTitle(context, this.titles[i], top - HEAD, width);
       if (lane.owners?.count) drawOwners(context, this.theme, this.axis, lane.owners, top - OWNERS - 1, width);
+      /** @type {(() => void)[]} labels, which stay clear above what is washed out */ const labels = [];
       lane.layers.forEach((layer, depth) => {
         const y = top + this.rowOf(i, depth) * ROW;
-        if (y < height && y + ROW > 0) this.drawLayer(context, lane, layer, y, width);
+        if (y < height && y + ROW > 0) labels.push(this.drawLayer(context, lane, layer, y, width));
       });
       if (!lane.waits) this.drawAside(context, lane, top, width);
+      for (const draw of labels) draw();
     });
     this.drawHover(context, width);
     drawRange(context, this.axis, this.range, width, height, this.theme);
@@ -94,7 +97,8 @@ export class FlameChart {
     context.fillText(this.labels.fit(context, title, width - 16), 8, y + HEAD / 2 - 2);
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {import("./layers.js").Layer} layer @param {number} y @param {number} width */
+  /** Draws the boxes of a layer; gives what draws their labels. */
+  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {import("./layers.js").Layer} layer @param {number} y @param {number} width @returns {() => void} */
   drawLayer(context, lane, layer, y, width) {
     const { x0, x1 } = this.axis;
     /** @type {Path2D[]} */ const fills = SHADES.map(() => new Path2D());
@@ -118,17 +122,22 @@ export class FlameChart {
     });
     context.globalAlpha = 1;
     if (lane.waits) this.drawWaits(context, lane.waits, fills, y, width);
+    context.fillStyle = this.theme.color("wash");
+    context.fill(faded);
+    context.strokeStyle = this.theme.color("strong");
+    context.lineWidth = 1.5;
+    context.stroke(strong);
+    return () => this.drawLabels(context, lane, texts, y);
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {[string, number, number][]} texts with their boxes' edges @param {number} y */
+  drawLabels(context, lane, texts, y) {
     for (const [text, left, right] of texts) {
       const label = this.labels.fit(context, text, right - left - 9);
       if (label && lane.waits) this.drawPlate(context, label, left, y);
       context.fillStyle = this.theme.color(lane.waits ? "text" : "on-frame");
       if (label) context.fillText(label, left + 4, y + ROW / 2);
     }
-    context.fillStyle = this.theme.color("wash");
-    context.fill(faded);
-    context.strokeStyle = this.theme.color("strong");
-    context.lineWidth = 1.5;
-    context.stroke(strong);
   }
 
   /** Washes out what the table does not count. */

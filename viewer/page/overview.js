@@ -76,23 +76,33 @@ export class Overview {
     const context = /** @type {CanvasRenderingContext2D} */ (this.picture.getContext("2d"));
     context.scale(ratio, ratio);
     const rows = this.lanes.reduce((sum, lane) => sum + lane.layers.length + 1, 0);
-    const step = Math.min(Math.max((height - 2) / Math.max(rows, 1), 0.25), 3);
+    const step = Math.min(Math.max((height - 2) / Math.max(rows, 1), 0.02), 3);
     let y = 1;
+    let free = 0;
     for (const lane of this.lanes) {
       context.globalAlpha = lane.waits ? 0.4 : 1;
       for (const layer of lane.layers) {
-        const fills = SHADES.map(() => new Path2D());
-        eachVisible(layer, this.axis.min, this.axis.max, width, (index, left, right) => {
-          fills[this.shades[this.fn[layer.node[index]]]].rect(left, y, right - left, step);
-        });
-        fills.forEach((path, shade) => {
-          context.fillStyle = this.theme.color(SHADES[shade]);
-          context.fill(path);
-        });
+        // Of layers that share a row of pixels the first one stands for all.
+        if (y >= free) {
+          free = Math.max(Math.floor(y) + 1, y + step);
+          this.paintLayer(context, layer, y, Math.max(step, 1), width);
+        }
         y += step;
       }
       y += step;
     }
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Layer} layer @param {number} y @param {number} high @param {number} width */
+  paintLayer(context, layer, y, high, width) {
+    const fills = SHADES.map(() => new Path2D());
+    eachVisible(layer, this.axis.min, this.axis.max, width, (index, left, right) => {
+      fills[this.shades[this.fn[layer.node[index]]]].rect(left, y, right - left, high);
+    });
+    fills.forEach((path, shade) => {
+      context.fillStyle = this.theme.color(SHADES[shade]);
+      context.fill(path);
+    });
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { byId, duration, element, grouped } from "./format.js";
 import { EVERYTHING, OUTSIDE } from "./model.js";
+import { followFocus, oneTabStop } from "./roving.js";
 import { sparkline } from "./sparkline.js";
 
 const FIRST_SHOWN = 50;
@@ -64,6 +65,7 @@ export class Picker {
       this.render();
     });
     byId("picker-tools").hidden = !this.groups.length;
+    followFocus(this.list);
     this.list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.key(event));
   }
 
@@ -85,6 +87,7 @@ export class Picker {
     ];
     this.list.replaceChildren(...items.filter((item) => item !== null));
     if (this.query && !groups.length) this.list.append(element("p", { class: "none", text: "no transaction of that name" }));
+    oneTabStop(this.list);
     if (focused) this.list.querySelector(`[data-pick="${focused}"]`)?.focus();
   }
 

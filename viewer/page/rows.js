@@ -9,7 +9,7 @@
  * @property {number} self ns
  * @property {number} total ns
  * @property {number} node top-down: the node
- * @property {Ends[]} ends bottom-up: where on the stacks this row's calls lie
+ * @property {Ends[]} ends bottom-up, from level 2 on: where on the stacks this row's calls lie
  * @property {boolean} leaf nothing to open
  */
 
@@ -67,18 +67,22 @@ export class RowSource {
 
   /** Every function with self time; its total is the function's, as in the functions table. */
   functions() {
-    const { tree, byFunction } = this.sums;
-    /** @type {Map<number, Ends[]>} */ const ends = new Map();
-    for (let node = 1; node < tree.fn.length; node++) {
-      const fn = tree.fn[node];
-      if (!byFunction.self[fn] || !this.sums.total[node]) continue;
-      if (!ends.has(fn)) ends.set(fn, []);
-      /** @type {Ends[]} */ (ends.get(fn)).push({ node, at: node });
-    }
-    return [...ends].map(([fn, list]) => ({
-      key: `/${fn}`, fn, level: 1, node: 0, ends: list,
-      self: byFunction.self[fn], total: byFunction.total[fn], leaf: !this.hasCallers(list),
-    }));
+    const { tree, self, byFunction } = this.sums;
+    const called = new Uint8Array(byFunction.self.length);
+    for (let node = 1; node < tree.fn.length; node++) if (self[node] && tree.parent[node]) called[tree.fn[node]] = 1;
+    /** @type {Row[]} */ const rows = [];
+    byFunction.self.forEach((own, fn) => {
+      if (own) rows.push({ key: `/${fn}`, fn, level: 1, node: 0, ends: [], self: own, total: byFunction.total[fn], leaf: !called[fn] });
+    });
+    return rows;
+  }
+
+  /** Where a function stands: many, so they are looked up when its row is opened. @param {number} fn @returns {Ends[]} */
+  places(fn) {
+    const { tree, total } = this.sums;
+    /** @type {Ends[]} */ const ends = [];
+    for (let node = 1; node < tree.fn.length; node++) if (tree.fn[node] === fn && total[node]) ends.push({ node, at: node });
+    return ends;
   }
 
   /** @param {Ends[]} ends */
@@ -94,7 +98,7 @@ export class RowSource {
   callers(row) {
     const { tree, self } = this.sums;
     /** @type {Map<number, Ends[]>} */ const groups = new Map();
-    for (const { node, at } of row.ends) {
+    for (const { node, at } of row.level === 1 ? this.places(row.fn) : row.ends) {
       const caller = tree.parent[at];
       if (!caller) continue;
       const fn = tree.fn[caller];

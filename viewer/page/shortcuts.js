@@ -8,7 +8,7 @@ import { following } from "./state.js";
 /**
  * The page as far as keys reach it; `axis` is what they zoom.
  * @typedef {{state: import("./state.js").State, axis: import("./axis.js").Axis,
- *            charts: {axis: import("./axis.js").Axis}, table: import("./table.js").FramesTable,
+ *            charts: {axis: import("./axis.js").Axis}, windowFromShown: () => void, table: import("./table.js").FramesTable,
  *            change: (change: Partial<import("./state.js").State>) => void}} Page
  */
 
@@ -24,7 +24,7 @@ export function listenShortcuts(page) {
   listenKeys({
     w: closer, s: wider, a: pan(-0.2), d: pan(0.2), ArrowLeft: pan(-0.2), ArrowRight: pan(0.2), ArrowUp: closer, ArrowDown: wider,
     "+": closer, "=": closer, "-": wider, 0: () => page.axis.reset(),
-    z: () => page.state.range && page.charts.axis.show(...page.state.range),
+    x: () => page.windowFromShown(), z: () => page.state.range && page.charts.axis.show(...page.state.range),
     "/": () => byId("search").focus(),
     r: () => page.change({ collapse: page.state.collapse === "none" ? "direct" : "none" }),
     t: next("order"), i: next("direction"), ...tabs,

@@ -11,12 +11,13 @@
 /**
  * @param {import("./model.js").SpanTable} spans
  * @param {number[]} chosen rows of the spans to show
- * @param {(Gap | null)[]} gaps of those spans
+ * @param {Gap[]} gaps
+ * @param {number[]} own which of the gaps are of those spans, all of them unless told
  * @returns {Waterfall}
  */
-export function layoutSpans(spans, chosen, gaps) {
+export function layoutSpans(spans, chosen, gaps, own = gaps.map((_, i) => i)) {
   const bars = chosen.map((span) => ({ id: span, start: spans.start[span], end: spans.end[span], above: spans.parent[span] }));
-  gaps.forEach((gap, i) => gap && bars.push({ id: -1 - i, start: gap.start, end: gap.end, above: gap.span }));
+  for (const i of own) bars.push({ id: -1 - i, start: gaps[i].start, end: gaps[i].end, above: gaps[i].span });
   const depths = new Map();
   /** @param {number} span @returns {number} */
   const depth = (span) => {
@@ -55,12 +56,18 @@ export function layoutSpans(spans, chosen, gaps) {
 export function layoutBands(spans, chosen, gaps) {
   /** @param {number} span */
   const band = (span) => spans.thread[spans.transaction[span]];
-  const threads = [...new Set(chosen.map(band))].sort((a, b) => a - b);
+  /** @type {Map<number, {spans: number[], gaps: number[]}>} */ const bands = new Map();
+  /** @param {number} span */
+  const of = (span) => {
+    const thread = band(span);
+    if (!bands.has(thread)) bands.set(thread, { spans: [], gaps: [] });
+    return /** @type {{spans: number[], gaps: number[]}} */ (bands.get(thread));
+  };
+  for (const span of chosen) of(span).spans.push(span);
+  gaps.forEach((gap, i) => of(gap.span).gaps.push(i));
   /** @type {Waterfall} */ const whole = { rows: [], rowOf: new Map() };
-  for (const thread of threads) {
-    // Gaps keep their numbers: those of other threads stay in the list without a place.
-    const own = gaps.map((gap) => (band(gap.span) === thread ? gap : null));
-    const part = layoutSpans(spans, chosen.filter((span) => band(span) === thread), own);
+  for (const [, own] of [...bands].sort((a, b) => a[0] - b[0])) {
+    const part = layoutSpans(spans, own.spans, gaps, own.gaps);
     for (const [bar, row] of part.rowOf) whole.rowOf.set(bar, row + whole.rows.length);
     whole.rows.push(...part.rows);
   }

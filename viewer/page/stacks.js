@@ -13,23 +13,30 @@
  * @typedef {{keep: Uint8Array | null, standIn: number, collapse: "none"|"direct"|"cycles"}} Rule
  */
 
-/** Builds a Tree, one child at a time. */
+/** Builds a Tree, one child at a time; children are found through a hash table with open addresses. */
 class TreeBuilder {
-  constructor() {
-    /** @type {number[]} */ this.parent = [0];
-    /** @type {number[]} */ this.fn = [-1];
-    /** @type {Map<number, number>} */ this.ids = new Map();
+  /** @param {number} most nodes that are expected at most */
+  constructor(most) {
+    this.count = 1;
+    this.parent = new Int32Array(most + 1);
+    this.fn = new Int32Array(most + 1).fill(-1);
+    this.slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * most + 2)));
   }
 
   /** @param {number} parent @param {number} fn @returns {number} the child, made when it is new */
   child(parent, fn) {
-    const key = parent * 0x200000 + fn;
-    const known = this.ids.get(key);
-    if (known !== undefined) return known;
-    const id = this.parent.length;
-    this.parent.push(parent);
-    this.fn.push(fn);
-    this.ids.set(key, id);
+    const { slots } = this;
+    const mask = slots.length - 1;
+    const mixed = Math.imul(Math.imul(parent, 0x9e3779b1) ^ fn, 0x85ebca6b);
+    let slot = (mixed ^ (mixed >>> 15)) & mask;
+    for (let known = slots[slot]; known; known = slots[slot]) {
+      if (this.parent[known] === parent && this.fn[known] === fn) return known;
+      slot = (slot + 1) & mask;
+    }
+    const id = this.count++;
+    this.parent[id] = parent;
+    this.fn[id] = fn;
+    slots[slot] = id;
     return id;
   }
 
@@ -41,8 +48,8 @@ class TreeBuilder {
 
   /** @returns {Tree} */
   done() {
-    const parent = Int32Array.from(this.parent);
-    const fn = Int32Array.from(this.fn);
+    const parent = this.parent.slice(0, this.count);
+    const fn = this.fn.slice(0, this.count);
     return { parent, fn, depth: treeDepths(parent), outermost: treeOutermost(parent, fn) };
   }
 }
@@ -74,7 +81,8 @@ function treeOutermost(parent, fn) {
  *   in it, and which old nodes were re-homed (their leaf was taken out)
  */
 export function reshape(parent, fn, rule) {
-  const builder = new TreeBuilder();
+  // Each old node becomes one new node at most, and there is one stand-in.
+  const builder = new TreeBuilder(parent.length + 1);
   const map = new Int32Array(parent.length);
   const moved = new Uint8Array(parent.length);
   for (let i = 1; i < parent.length; i++) {

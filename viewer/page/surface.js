@@ -50,6 +50,7 @@ export class Surface {
     const ratio = window.devicePixelRatio || 1;
     this.width = box.width;
     this.height = box.height;
+    this.canvas.style.setProperty("--high", `${box.height}px`);
     const [wide, high] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
     if (this.canvas.width !== wide || this.canvas.height !== high) {
       this.canvas.width = wide;
@@ -90,7 +91,9 @@ export class Labels {
     if (width <= room) return text;
     let keep = Math.floor((text.length * (room - 8)) / width);
     while (keep > 1 && this.measure(context, text.slice(0, keep)) > room - 8) keep--;
-    return keep > 1 ? `${text.slice(0, keep)}…` : "";
+    // Half a character, or what would join it to the next, is not shown.
+    const whole = text.slice(0, keep).replace(/[\ud800-\udbff\u200d\ufe0f]+$/, "");
+    return keep > 1 && whole ? `${whole}…` : "";
   }
 
   /** @param {CanvasRenderingContext2D} context @param {string} text */

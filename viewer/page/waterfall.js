@@ -107,7 +107,8 @@ export class SpanChart {
   /** @param {number} bar */
   barText(bar) {
     const [start, end] = this.times(bar);
-    return `${this.label(bar)}  ${duration(end - start)}`;
+    // Isolated: a name that is written from the right must not turn the time around.
+    return `\u2068${this.label(bar)}\u2069  ${duration(end - start)}`;
   }
 
   /** @param {CanvasRenderingContext2D} context @param {number} bar @param {number} left @param {number} y @param {number} room */

@@ -10,9 +10,14 @@ import { draw, folded, functionTimes } from "./drawn.mjs";
 
 const { vectors } = JSON.parse(readFileSync(new URL("../../vectors/semantics.json", import.meta.url)));
 const everything = { transaction: EVERYTHING, from: -Infinity, to: Infinity, states: "running", clock: "wall" };
-const byName = (name) => vectors.find((vector) => vector.name === name);
+const used = new Set();
+const byName = (name) => {
+  used.add(name);
+  return vectors.find((vector) => vector.name === name);
+};
 
 for (const vector of vectors.filter((v) => v.samples && v.functions)) {
+  used.add(vector.name);
   test(vector.name, () => {
     const model = new Model(draw([vector.samples], vector.origin));
     const plain = model.tabulate(everything, "all", "none");
@@ -99,4 +104,26 @@ test("windows that touch add up to the window that spans them", () => {
   const sum = (from, to) => model.weigh({ ...everything, from, to }).sum;
   for (let cut = 0; cut <= 27; cut++) assert.equal(sum(0, cut) + sum(cut, 27), 27);
   assert.equal(sum(4, 12), 8);
+});
+
+test("a late pass is charged to what is seen now", () => {
+  const vector = byName("a late pass is charged to what is seen now");
+  let before = vector.started_ns;
+  const samples = vector.passes.map(([time, stack]) => {
+    const wall = time - before;
+    before = time;
+    return [stack, wall];
+  });
+  const model = new Model(draw([samples]));
+  assert.deepEqual(functionTimes(model, model.tabulate(everything, "all", "none")), vector.functions);
+});
+
+test("deep stacks keep both ends with the true count", () => {
+  const vector = byName("deep stacks keep both ends with the true count");
+  const model = new Model(draw([Object.entries(vector.folded)]));
+  assert.deepEqual(folded(model, model.tabulate(everything, "all", "none")), vector.folded);
+});
+
+test("no known answer is left out", () => {
+  assert.deepEqual(vectors.map((vector) => vector.name).filter((name) => !used.has(name)), []);
 });

@@ -1,0 +1,91 @@
+"""What the page can show, as one table: checked for accessibility, and pictured for the docs.
+
+A view is a recording of ``pagestates``, the address's hash, and what is done on the page then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flamespan.viewer.html import render_html
+from helpers import pagestates
+from helpers.pagetable import ready
+
+
+def nothing(page: Any) -> None:
+    """The page as it opens."""
+
+
+def press(*keys: str) -> Callable[[Any], None]:
+    def do(page: Any) -> None:
+        for key in keys:
+            page.keyboard.press(key)
+
+    return do
+
+
+def click(selector: str) -> Callable[[Any], None]:
+    return lambda page: page.click(selector)
+
+
+def open_rows(page: Any) -> None:
+    """Some rows of the table opened, with the focus on one."""
+    page.locator("#table-inner [tabindex='0']").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+
+
+def walk_chart(page: Any) -> None:
+    """The keyboard on a box of the flame chart."""
+    page.focus("#flame")
+    for _ in range(7):
+        page.keyboard.press("ArrowDown")
+
+
+@dataclass(frozen=True)
+class View:
+    """One sight of the page; ``pictured`` ones lie in docs/pictures."""
+
+    name: str
+    recording: str = "web app"
+    place: str = ""
+    do: Callable[[Any], None] = nothing
+    pictured: bool = True
+
+    def open(self, page: Any, folder: Any) -> None:
+        """Shows the view; its file is written to ``folder`` where it is not there."""
+        file = folder / f"{self.recording.replace(' ', '-')}.html"
+        if not file.exists():
+            html = render_html(pagestates.profile(self.recording))
+            file.write_text(html, encoding="utf-8", errors="replace")
+        page.goto("about:blank")
+        page.goto(f"{file.as_uri()}#{self.place}")
+        ready(page)
+        self.do(page)
+        page.wait_for_timeout(100)
+
+
+VIEWS = (
+    View("transaction"),
+    View("everything", place="t=all"),
+    View("outside", place="t=none", pictured=False),
+    View("top-down", place="tab=top-down", do=open_rows),
+    View("window", place="t=0&w=20000000~120000000&x=0~160000000"),
+    View("search", place="q=discount&tab=top-down", do=press("/", "Enter")),
+    View("system", place="frames=system&collapse=cycles&states=all", pictured=False),
+    View("walk", do=walk_chart, pictured=False),
+    View("span", place="span=3&w=0~40000000", pictured=False),
+    View("waiting", "tasks"),
+    View("help", do=press("?")),
+    View("empty", "empty"),
+    View("one-sample", "one sample", pictured=False),
+    View("no-transactions", "no transactions", pictured=False),
+    View("no-spans", "no spans", pictured=False),
+    View("unseen", "unseen transaction", pictured=False),
+    View("deep", "deep"),
+    View("many-threads", "many threads"),
+    View("any-script", "any script"),
+    View("torn", "torn"),
+)
