@@ -35,7 +35,8 @@ class Columns:
 class Content:
     """All that one file holds. ``epoch_ns`` added to a monotonic time gives unix time.
 
-    ``outages``: see ``data.Process``. ``beyond_self_ns``: see ``Imported`` (only formats without stacks have it).
+    ``outages``: see ``data.Process``. ``beyond_self_ns``: see ``Imported`` (only formats without
+    stacks have it).
     """
 
     path: str

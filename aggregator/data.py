@@ -17,6 +17,7 @@ from flamespan.profiler.model import End, Header, Loss, State, Stats
 Bytes = npt.NDArray[np.uint8]
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
+
 def no_outages() -> Ints:
     """See ``Process.outages``."""
     return np.zeros((0, 2), np.int64)
@@ -215,7 +216,8 @@ class Spans:
 class Process:
     """One recorded process: its files, what it says of itself, how good the recording is.
 
-    ``outages`` are the times that no pass can tell of, as (begin, nanoseconds) in order: the process
+    ``outages`` are the times that no pass can tell of, as (begin, nanoseconds) in order: the
+    process
     did not run, or its sampler slept while no transaction was open.
     ``left_out`` names files beside its own that could not be read at all (of a folder that was
     loaded); ``notes`` is what else a reader should know.

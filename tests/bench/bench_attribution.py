@@ -61,7 +61,8 @@ def line(program: str, tool: str, found: dict[str, Any]) -> str:
     nobodys = "-" if got["nobodys"] is None else f"{100 * got['nobodys']:.3f}"
     text = f"{head}{got['attributed']:>11}{100 * got['foreign']:>11.3f}{wrong:>14}{nobodys:>12}"
     if rule is not None:
-        text += f"  {rule['median']:>11.2f}{rule['worst']:>8.1f}{rule['unexplained']:>7.2f}{100 * rule['over_all']:>+8.2f}"
+        text += f"  {rule['median']:>11.2f}{rule['worst']:>8.1f}{rule['unexplained']:>7.2f}"
+        text += f"{100 * rule['over_all']:>+8.2f}"
     return text
 
 

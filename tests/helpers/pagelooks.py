@@ -47,7 +47,8 @@ return found; }}"""
 CUT_WITHOUT_DOTS = f"""() => {{ {_TEXTS}
 return texts.filter((t) => !t.dots && !t.scrolls
     && (t.full.right - t.box.right > 1.5 || t.box.left - t.full.left > 1.5))
-  .map((t) => `"${{t.said}}" in ${{t.element.className || t.element.id || t.element.tagName}}`); }}"""
+  .map((t) => [t.said, t.element.className || t.element.id || t.element.tagName])
+  .map(([said, where]) => `"${{said}}" in ${{where}}`); }}"""
 
 
 def check_looks(page) -> None:

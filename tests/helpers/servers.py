@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-
 HELPERS = Path(__file__).parents[1]
 PATIENCE_S = 60.0
 

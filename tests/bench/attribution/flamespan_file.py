@@ -58,9 +58,7 @@ class _Lost:
 
     def within(self, start_ns: int, end_ns: int) -> int:
         """As far as it lies between the two: at the beginning of the gap in which it was."""
-        return sum(
-            max(0, min(end_ns, at + lost) - max(start_ns, at)) for at, lost in self._lost
-        )
+        return sum(max(0, min(end_ns, at + lost) - max(start_ns, at)) for at, lost in self._lost)
 
 
 def _rows(samples: Samples):
