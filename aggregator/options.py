@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from flamespan.aggregator.load import load
+from flamespan.aggregator.loading import load
 from flamespan.aggregator.profile import CLOCKS, RECURSION, Profile
 from flamespan.profiler.errors import UsageError
 
