@@ -140,12 +140,14 @@ def intervals(units: Units, membership: Membership, share: Floats) -> tuple[Floa
     """
     if units.told < statistics.FEWEST_UNITS:
         return statistics.interval(share, share, units.told)
-    squares, products = np.zeros(membership.size), np.zeros(membership.size)
+    squares, products, sums = (np.zeros(membership.size) for _ in range(3))
     for at, to, value in unit_sums(units, membership):
+        sums += np.bincount(to, value, membership.size)
         squares += np.bincount(to, value * value, membership.size)
         products += np.bincount(to, value * units.totals[at], membership.size)
     error = statistics.ratio_error(squares, products, units.totals, share)
-    return statistics.interval(share, error, units.told)
+    df = statistics.effective_df(squares, sums, units.totals)
+    return statistics.interval(share, error, units.told, df)
 
 
 def unit_sums(units: Units, membership: Membership) -> Iterator[tuple[Ids, Ids, Floats]]:
