@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from flamespan.aggregator.calltree import CallTree
     from flamespan.aggregator.comparison import Comparison, compare, diff
     from flamespan.aggregator.exporting import export
-    from flamespan.aggregator.load import load
+    from flamespan.aggregator.loading import load
     from flamespan.aggregator.profile import Profile
 
 __all__ = ["CallTree", "Comparison", "Profile", "compare", "diff", "export", "load"]
 
 _HOMES = {
-    "load": "load",
+    # No module is called as a function here: importing it would hide the function.
+    "load": "loading",
     "Profile": "profile",
     "CallTree": "calltree",
-    # Not in diff.py: importing a module of that name would hide the function behind it.
     "Comparison": "comparison",
     "compare": "comparison",
     "diff": "comparison",

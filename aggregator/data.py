@@ -217,8 +217,7 @@ class Process:
     """One recorded process: its files, what it says of itself, how good the recording is.
 
     ``outages`` are the times that no pass can tell of, as (begin, nanoseconds) in order: the
-    process
-    did not run, or its sampler slept while no transaction was open.
+    process did not run, or its sampler slept while no transaction was open.
     ``left_out`` names files beside its own that could not be read at all (of a folder that was
     loaded); ``notes`` is what else a reader should know.
     """

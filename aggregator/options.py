@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Any
 
-from flamespan.aggregator.load import load
+from flamespan.aggregator.loading import load
 from flamespan.aggregator.profile import CLOCKS, RECURSION, Profile
 from flamespan.profiler.errors import UsageError
 

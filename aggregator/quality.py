@@ -9,7 +9,7 @@ import numpy as np
 
 from flamespan.aggregator.data import Process
 from flamespan.aggregator.stacktree import Ids
-from flamespan.profiler.model import Flag
+from flamespan.profiler.model import Flag, Header
 
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
@@ -65,15 +65,7 @@ def process_info(process: Process) -> dict[str, Any]:
     awake = seconds - process.asleep_ns / 1e9
     return {
         "paths": list(process.paths),
-        **{
-            name: getattr(header, name)
-            for name in ("pid", "parent_pid", "host", "service", "environment", "release")
-        },
-        "program": header.program,
-        "engine": dict(header.engine),
-        "python": dict(header.python),
-        "os": dict(header.os),
-        "device": dict(header.device),
+        **_recorded_by(header),
         "start_ns": process.first_ns,
         "duration_ns": process.last_ns - process.first_ns,
         "asked_hz": 1e9 / header.interval_ns if header.interval_ns else 0.0,
@@ -90,6 +82,16 @@ def process_info(process: Process) -> dict[str, Any]:
         "end": process.end.reason if process.end else "",
         "left_out": list(process.left_out),
         "notes": list(process.notes),
+    }
+
+
+def _recorded_by(header: Header) -> dict[str, Any]:
+    """Which program was recorded, where and by what."""
+    names = ("pid", "parent_pid", "host", "service", "environment", "release", "program")
+    machine = ("engine", "python", "os", "device")
+    return {
+        **{name: getattr(header, name) for name in names},
+        **{name: dict(getattr(header, name)) for name in machine},
     }
 
 

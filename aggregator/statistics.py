@@ -44,13 +44,42 @@ def ratio_error(squares: Floats, products: Floats, unit_totals: Floats, ratio: F
     return error
 
 
-def interval(ratio: Floats, error: Floats, units: int) -> tuple[Floats, Floats]:
-    """The 95 % interval of shares, cut to 0..1; NaN where there are fewer than five units."""
+def effective_df(squares: Floats, sums: Floats, unit_totals: Floats) -> Floats:
+    """Degrees of freedom of ratios: of the units, as many as their unequal weights are worth.
+
+    The lesser of ``sum(m)**2 / sum(m*m)`` and ``sum(y)**2 / sum(y*y)``, less one (Kish, Survey
+    Sampling, 1965, 8.2: the effective size); at least 1, rounded down so that there are few.
+    """
+    m_squares = float((unit_totals * unit_totals).sum())
+    whole = float(unit_totals.sum())
+    size = np.where(squares > 0, sums * sums / np.where(squares > 0, squares, 1), 1.0)
+    df = np.minimum(size, whole * whole / m_squares if m_squares else 1.0) - 1
+    step = 10.0 ** (np.floor(np.log10(np.maximum(df, 1))) - 1)
+    rounded: Floats = np.maximum(np.floor(df / step) * step, 1.0)
+    return rounded
+
+
+def interval(
+    ratio: Floats, error: Floats, units: int, df: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """The 95 % interval of shares, between 0 and 1; NaN where there are fewer than five units.
+
+    Symmetric in ``log(p / (1 - p))``, whose error is ``error / (p * (1 - p))``: near 0 a share is
+    skewed. ``df`` is that of Student's t (else ``units - 1``).
+    """
     if units < FEWEST_UNITS:
         unknown = np.full(len(ratio), np.nan)
         return unknown, unknown
-    reach = t_quantile((1 + CONFIDENCE) / 2, units - 1) * error
-    return np.maximum(ratio - reach, 0.0), np.minimum(ratio + reach, 1.0)
+    probability = (1 + CONFIDENCE) / 2
+    each = np.full(len(ratio), units - 1.0) if df is None else df
+    t = np.array([t_quantile(probability, value) for value in each.tolist()], np.float64)
+    inside = (ratio > 0) & (ratio < 1) & (error > 0)
+    p = np.where(inside, ratio, 0.5)
+    odds = p / (1 - p)
+    factor = np.exp(np.minimum(np.where(inside, t * error, 0) / (p * (1 - p)), 600))
+    low = np.where(inside, odds / (odds + factor), ratio)
+    high = np.where(inside, odds * factor / (1 + odds * factor), ratio)
+    return low, high
 
 
 @lru_cache(maxsize=4096)

@@ -185,7 +185,8 @@ def intervals(units: Units, membership: Membership, share: Floats) -> tuple[Floa
             squares += np.bincount(to, value * value, membership.size)
             products += np.bincount(to, value * units.totals[at], membership.size)
     error = statistics.ratio_error(squares, products, units.totals, share)
-    return statistics.interval(share, error, units.told)
+    df = statistics.effective_df(squares, np.rint(share * units.totals.sum()), units.totals)
+    return statistics.interval(share, error, units.told, df)
 
 
 def unit_sums(units: Units, membership: Membership) -> Iterator[tuple[Ids, Ids, Floats]]:

@@ -61,3 +61,14 @@ def test_our_folders_are_not_importable_by_their_own_names():
             [sys.executable, "-c", f"import {name}"], check=False, cwd="/", capture_output=True
         )
         assert b"ModuleNotFoundError" in failed.stderr
+
+
+def test_importing_every_module_hides_no_public_name():
+    code = (
+        "import importlib, pkgutil, flamespan.aggregator as aggregator;"
+        "[importlib.import_module(f'flamespan.aggregator.{module.name}')"
+        " for module in pkgutil.iter_modules(aggregator.__path__)];"
+        "print(*(name for name in aggregator.__all__ if not callable(getattr(aggregator, name))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -10,7 +10,7 @@ i32, f64 (whole numbers, the smallest type that holds them), true value = stored
 (unix, a string because it exceeds 2**53). The head further holds
 
     version, title, end_ns, weight_clock, functions {name, file, module}, threads, processes,
-    t95 (Student's t for 95 %, of 1, 2, ... degrees of freedom),
+    t95 (Student's t for 95 %, of the degrees of freedom that have two digits, from 1.0 on),
     gaps [{span, start, end, function, module, function_ns, samples}],
     links {repository, editor}, sources {file: {path, text or why it is not here}},
     spans {strings, tags by span row, measurements by span row: {name: [value, unit]}}
@@ -58,8 +58,8 @@ Ints = npt.NDArray[np.int64]
 
 VERSION = 1
 _EXACT = 2**53
-_QUANTILES = 120
-"""Student's t for so many degrees of freedom; beyond, the page's expansion is exact to 1e-7."""
+_DEGREES = [digits * 10**power / 10 for power in range(6) for digits in range(10, 100)]
+"""1.0, 1.1, … 9.9, 10, 11, … 99, 100, 110, …: intervals round theirs down to two digits."""
 _TYPES = {"u8": np.uint8, "u16": np.uint16, "u32": np.uint32, "i32": np.int32, "f64": np.float64}
 
 
@@ -139,7 +139,7 @@ def page_data(profile: Profile, title: str = "", links: Links | None = None) -> 
         "weight_clock": profile.weight_clock,
         "spans": spans,
         "gaps": _gaps(profile, origin),
-        "t95": [t_quantile(0.975, df) for df in range(1, _QUANTILES + 1)],
+        "t95": [t_quantile(0.975, df) for df in _DEGREES],
         "links": {"repository": links.repository, "editor": links.editor},
         "sources": source_part(profile, links),
     }

@@ -114,8 +114,8 @@ def test_time_that_no_pass_could_tell_of_completes_the_duration(passes, begin, l
     drawing.spans.started.append(SpanStart(1, 0, 100, "job", "task", "", 100 + begin))
     drawing.spans.ended.append(SpanEnd(1, 100 + end, "ok"))
     last, lost = begin, set()
-    for wall, unobserved in passes:
-        unobserved = min(unobserved, wall - 1)
+    for wall, asked in passes:
+        unobserved = min(asked, wall - 1)
         before = drawing.now - 100
         inside = begin < before + wall <= end
         drawing.add_pass(wall, [(0, "a")], span=int(inside))

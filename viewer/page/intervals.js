@@ -60,7 +60,7 @@ function sortedUnits(unit, stack, weight, count) {
 }
 
 /**
- * How far the 95 % interval of each group's shares reaches to its farther side, cut to 0..1.
+ * How far the 95 % interval of each group's shares reaches to its farther side.
  * @param {Units} units @param {Groups} groups
  * @param {Float64Array} self of each group @param {Float64Array} total
  * @param {number[]} t95 quantiles of Student's t, as the page's data has them
@@ -84,8 +84,7 @@ export function intervalsOf(units, groups, self, total, t95) {
     inUnit.self.each((group, weight) => sums.self.add(group, weight, units.totals[u]));
     inUnit.total.each((group, weight) => sums.total.add(group, weight, units.totals[u]));
   }
-  const reach = quantile95(units.told - 1, t95);
-  return { self: sums.self.reaches(units, self, reach), total: sums.total.reaches(units, total, reach) };
+  return { self: sums.self.reaches(units, self, t95), total: sums.total.reaches(units, total, t95) };
 }
 
 /**
@@ -158,25 +157,31 @@ class Products {
     this.crossed[group] += weight * whole;
   }
 
-  /** @param {Units} units @param {Float64Array} time of each group @param {number} reach */
-  reaches(units, time, reach) {
+  /** @param {Units} units @param {Float64Array} time of each group @param {number[]} t95 */
+  reaches(units, time, t95) {
     const whole = units.totals.reduce((sum, total) => sum + total, 0);
     const squares = units.totals.reduce((sum, total) => sum + total * total, 0);
     return this.squares.map((own, group) => {
       const ratio = time[group] / whole;
       const spread = Math.max(own - 2 * ratio * this.crossed[group] + ratio * ratio * squares, 0);
-      const error = (reach * Math.sqrt((units.told / (units.told - 1)) * spread)) / whole;
-      return Math.max(Math.min(error, 1 - ratio), Math.min(error, ratio));
+      const error = Math.sqrt((units.told / (units.told - 1)) * spread) / whole;
+      if (!(ratio > 0 && ratio < 1 && error > 0)) return 0;
+      // The lesser effective size (Kish, Survey Sampling, 8.2); symmetric in log odds.
+      const size = Math.min(time[group] ** 2 / own, whole ** 2 / squares);
+      const odds = ratio / (1 - ratio);
+      const factor = Math.exp(Math.min((quantile95(size - 1, t95) * error) / (ratio * (1 - ratio)), 600));
+      return Math.max((odds * factor) / (1 + odds * factor) - ratio, ratio - odds / (odds + factor));
     });
   }
 }
 
 /**
- * Student's t for 95 %: from the table, beyond it by Cornish and Fisher (Abramowitz and Stegun 26.7.5).
- * @param {number} df @param {number[]} table of 1, 2, … degrees of freedom
+ * Student's t for 95 %: of the degrees of freedom rounded down to two digits, at least 1.
+ * @param {number} df @param {number[]} table of 1.0, 1.1, … 9.9, 10, 11, … 99, 100, 110, …
  */
 function quantile95(df, table) {
-  if (df <= table.length) return table[df - 1];
-  const z = NORMAL_975;
-  return z + (z ** 3 + z) / (4 * df) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * df ** 2);
+  if (!(df > 1)) return table[0];
+  const power = Math.floor(Math.log10(df));
+  const digits = Math.floor(df / 10 ** (power - 1));
+  return table[90 * power + digits - 10] ?? NORMAL_975;
 }

@@ -111,7 +111,7 @@ def test_a_link_stays_a_link_and_a_pipe_is_written_to(profile, tmp_path):
 
 def test_the_aggregator_runs_without_the_viewer():
     code = (
-        "import sys, flamespan.aggregator.exporting, flamespan.aggregator.load, "
+        "import sys, flamespan.aggregator.exporting, flamespan.aggregator.loading, "
         "flamespan.aggregator.cli, flamespan.aggregator.profile\n"
         "print([name for name in sys.modules if name.startswith('flamespan.viewer')])"
     )
