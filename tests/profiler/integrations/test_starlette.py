@@ -50,8 +50,10 @@ def test_a_route_is_told_from_the_outermost_root(tmp_path):
     with profiler.Profiler(tmp_path, 100):
         codes = asyncio.run(ask(nested(), [*paths, "/sub/acme/none", "/none"]))
     assert codes == [200] * 4 + [404] * 2
+    # In this process the Sentry SDK may have been set up by another test: it names its own by URLs.
     names = load(tmp_path).transactions(instances=True)["transaction"]
-    assert Counter(names) == {
+    ours = [name for name in names if name.startswith(("GET /", "GET <"))]
+    assert Counter(ours) == {
         "GET /api/v1/users/{user}": 1,
         "GET /inner/deep/v1/users/{user}": 1,
         "GET /sub/{tenant}/leaf/{id}": 1,
