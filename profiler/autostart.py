@@ -57,7 +57,6 @@ def tell_children(environ: dict[str, str] | os._Environ[str], arguments: dict[st
     """Have this process's children record, with the same options."""
     environ.update(settings.told(arguments))
     environ[PID] = str(os.getpid())
-    before = environ.get("PYTHONPATH")
-    paths = [hook_folder(), *([before] if before else [])]
-    if not before or before.split(os.pathsep)[0] != hook_folder():
-        environ["PYTHONPATH"] = os.pathsep.join(paths)
+    before = environ.get("PYTHONPATH", "")
+    if before.split(os.pathsep)[0] != hook_folder():
+        environ["PYTHONPATH"] = os.pathsep.join(filter(None, (hook_folder(), before)))

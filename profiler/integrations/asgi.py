@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from flamespan.profiler import lifecycle
+from flamespan.profiler import session
 from flamespan.profiler.active import RECORDING
 from flamespan.profiler.integrations.http import KEY, Request
 
@@ -105,9 +105,8 @@ class _Exchange(Request):
 def _flushing(send: Send) -> Send:
     async def sent(message: Message) -> None:
         await send(message)
-        session = lifecycle.running()
-        if session is not None and message["type"].startswith("lifespan.shutdown."):
-            session.recorder.flush()
+        if message["type"].startswith("lifespan.shutdown."):
+            session.flush()
 
     return sent
 

@@ -7,16 +7,8 @@ computes under a name of its own, so that a sample's stack tells whose it must b
 from __future__ import annotations
 
 import contextlib
-import http.client
 import re
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,68 +37,6 @@ def lay_out(folder: Path, page: str, name: str = "app.py", number: int = 0) -> P
     path = folder / name
     path.write_text(snippet(page, number))
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def running(
-    folder: Path, *command: str, port: int = 0, end_by: int = signal.SIGTERM, **more: object
-) -> Iterator[None]:
-    """A program of this interpreter's environment; ended by a signal when the block is left."""
-    log = folder / "output.txt"
-    with log.open("wb") as output:
-        program = subprocess.Popen(
-            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, **more
-        )
-        try:
-            _wait_for(program, port, log)
-            yield
-        finally:
-            program.send_signal(end_by)
-            try:
-                program.wait(60)
-            except subprocess.TimeoutExpired:
-                program.kill()
-                program.wait()
-                raise
-
-
-def _wait_for(program: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    until = time.monotonic() + 60
-    while port:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert program.poll() is None, log.read_text()
-        assert time.monotonic() < until, f"nobody listens: {log.read_text()}"
-        time.sleep(0.05)
-
-
-def get(port: int, path: str, method: str = "GET") -> int:
-    """The status of the answer, when it has come whole."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request(method, path)
-    answer = connection.getresponse()
-    answer.read()
-    connection.close()
-    return answer.status
-
-
-def at_once(port: int, *paths: str) -> None:
-    """Ask for all of them at the same time."""
-    threads = [threading.Thread(target=get, args=(port, path)) for path in paths]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def python(*arguments: str) -> tuple[str, ...]:
-    return (sys.executable, *arguments)
 
 
 @dataclass

@@ -2,63 +2,61 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import http.client
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-
-HELPERS = Path(__file__).parents[1]
-PATIENCE_S = 60.0
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
-@contextmanager
-def served(folder: Path, words: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """``python words`` in ``folder``, from when it answers on ``port`` until it is asked to end."""
-    log = folder / "server.log"
-    with log.open("wb") as out:
-        server = subprocess.Popen(
-            [sys.executable, *words],
-            cwd=folder,
-            stdout=out,
-            stderr=out,
-            env={"PYTHONPATH": f"{folder}:{HELPERS}", "PATH": "/usr/bin:/bin"},
+@contextlib.contextmanager
+def running(
+    folder: Path, *command: str, port: int = 0, end_by: int = signal.SIGTERM, **more: object
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of this interpreter's environment; ended by a signal when the block is left."""
+    log = folder / "output.txt"
+    with log.open("wb") as output:
+        program = subprocess.Popen(
+            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, **more
         )
-    try:
-        until = time.monotonic() + PATIENCE_S
-        while not _answers(port):
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-            time.sleep(0.05)
-        yield server
-        server.terminate()
-        assert server.wait(PATIENCE_S) in (0, -15), log.read_text()
-    finally:
-        server.kill()
-        server.wait()
+        try:
+            _wait_for(program, port, log)
+            yield program
+        finally:
+            program.send_signal(end_by)
+            try:
+                program.wait(60)
+            except subprocess.TimeoutExpired:
+                program.kill()
+                program.wait()
+                raise
 
 
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
+def _wait_for(program: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    until = time.monotonic() + 60
+    while port:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        assert program.poll() is None, log.read_text()
+        assert time.monotonic() < until, f"nobody listens: {log.read_text()}"
+        time.sleep(0.05)
 
 
-def ask(port: int, path: str, method: str = "GET") -> int:
-    """The answer's status; its body is read to the end."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+def get(port: int, path: str, method: str = "GET") -> int:
+    """The status of the answer, when it has come whole."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path)
     answer = connection.getresponse()
     answer.read()
@@ -66,7 +64,11 @@ def ask(port: int, path: str, method: str = "GET") -> int:
     return answer.status
 
 
-def ask_together(port: int, paths: list[str], clients: int = 8) -> list[int]:
-    """The statuses of requests that are made by several clients at once."""
-    with ThreadPoolExecutor(clients) as pool:
-        return list(pool.map(lambda path: ask(port, path), paths))
+def at_once(port: int, *paths: str, clients: int | None = None) -> list[int]:
+    """The statuses of requests made at the same time, by a client each or so many in turns."""
+    with ThreadPoolExecutor(clients or len(paths)) as pool:
+        return list(pool.map(functools.partial(get, port), paths))
+
+
+def python(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, *arguments)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -193,6 +195,15 @@ def test_which_processes_are_wanted(words, environ, wanted):
     assert autostart.is_wanted(environ, parts, 99) is wanted
 
 
+@contextlib.contextmanager
+def serving(folder, words, port):
+    """``python words``, in an environment that says nothing but where the application lies."""
+    environ = {"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"}
+    with servers.running(folder, *servers.python(*words), port=port, env=environ) as server:
+        yield
+    assert server.returncode in (0, -signal.SIGTERM), (folder / "output.txt").read_text()
+
+
 @pytest.mark.parametrize("worker", ["sync", "gthread", "gevent", "uvicorn"])
 @pytest.mark.parametrize("preload", [False, True])
 def test_workers_of_gunicorn(tmp_path, worker, preload):
@@ -209,8 +220,8 @@ def test_workers_of_gunicorn(tmp_path, worker, preload):
     recycled = worker in ("sync", "gthread")
     words += ["--max-requests", "6"] if recycled else []
     words.append("app:app")
-    with servers.served(tmp_path, words, port):
-        assert servers.ask_together(port, ["/"] * 24) == [200] * 24
+    with serving(tmp_path, words, port):
+        assert servers.at_once(port, *["/"] * 24, clients=8) == [200] * 24
         time.sleep(1.2)
     seen, rest = computing(tmp_path / "profiles")
     # Two workers, and those that came for those that had served enough. One may get all requests.
@@ -238,8 +249,8 @@ def test_workers_of_uvicorn(tmp_path):
     (tmp_path / "app.py").write_text(BUSY + ASGI)
     port = servers.free_port()
     words = ["-m", "flamespan.profiler", "run", "-q", "-m", "uvicorn", "--workers", "2"]
-    with servers.served(tmp_path, [*words, "--port", str(port), "app:app"], port):
-        assert set(servers.ask_together(port, ["/"] * 40)) == {200}
+    with serving(tmp_path, [*words, "--port", str(port), "app:app"], port):
+        assert set(servers.at_once(port, *["/"] * 40, clients=8)) == {200}
         time.sleep(1.2)
     assert 1 <= len(computing(tmp_path / "profiles")[0]) <= 2
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from helpers import doors
+from helpers import doors, servers
 from helpers.marked import needs_native
 
 CLIENT = """
@@ -27,11 +27,11 @@ def broker(tmp_path):
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("no redis-server here (Debian's redis-server)")
-    port = doors.free_port()
+    port = servers.free_port()
     command = (program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", ".")
     folder = tmp_path / "redis"
     folder.mkdir()
-    with doors.running(folder, *command, port=port):
+    with servers.running(folder, *command, port=port):
         yield f"redis://127.0.0.1:{port}/0"
 
 
@@ -41,13 +41,13 @@ def test_celery(tmp_path, broker, pool):
     doors.lay_out(tmp_path, "celery.md")
     environment = {**os.environ, "BROKER": broker}
     worker = ["-m", "celery", "-A", "app", "worker", "-P", pool, "-c", "2", "--without-mingle"]
-    with doors.running(
+    with servers.running(
         tmp_path,
-        *doors.python(*worker, "--without-gossip"),
+        *servers.python(*worker, "--without-gossip"),
         env={**environment, "WORKER": "1", "C_FORCE_ROOT": "1"},
     ):
         asked = subprocess.run(
-            doors.python("-c", CLIENT),
+            servers.python("-c", CLIENT),
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -73,7 +73,7 @@ def test_celery(tmp_path, broker, pool):
 def test_jobs(tmp_path):
     needs_native()
     path = doors.lay_out(tmp_path, "jobs.md", "worker.py")
-    subprocess.run(doors.python(str(path)), cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(servers.python(str(path)), cwd=tmp_path, check=True, timeout=60)
     record = doors.read(tmp_path / "profiles")
     assert record.counts() == {
         ("__main__.mail", "queue.task", "ok"): 1,

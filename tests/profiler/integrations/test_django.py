@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from helpers import doors
-from helpers.doors import at_once, get
+from helpers import doors, servers
 from helpers.marked import needs_native
+from helpers.servers import at_once, get
 
 pytest.importorskip("django")
 
@@ -18,7 +18,7 @@ def test_django(tmp_path, server):
     needs_native()
     pytest.importorskip(server)
     doors.lay_out(tmp_path, "django.md")
-    port = doors.free_port()
+    port = servers.free_port()
     command = {
         "uvicorn": ["-m", "uvicorn", "app:application", "--port", str(port)],
         "gunicorn": ["-m", "gunicorn", "-b", f"127.0.0.1:{port}", "--threads=4"],
@@ -26,7 +26,7 @@ def test_django(tmp_path, server):
     command += ["app:wsgi_application"] if server == "gunicorn" else []
     # Of SIGTERM uvicorn dies, past atexit; Django has no lifespan in which it would be told.
     end = {"uvicorn": signal.SIGINT, "gunicorn": signal.SIGTERM}[server]
-    with doors.running(tmp_path, *doors.python(*command), port=port, end_by=end):
+    with servers.running(tmp_path, *servers.python(*command), port=port, end_by=end):
         at_once(port, "/users/1/?secret=x", "/users/2/", "/report/", "/pages/", "/broken/")
         assert get(port, "/nowhere/") == 404
     record = doors.read(tmp_path / "profiles")

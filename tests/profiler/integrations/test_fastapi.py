@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from helpers import doors
+from helpers import doors, servers
 from helpers.marked import needs_native
 
 pytest.importorskip("fastapi")
@@ -43,9 +43,9 @@ def leave_early(port):
 def test_fastapi_on_uvicorn(tmp_path):
     needs_native()
     doors.lay_out(tmp_path, "fastapi.md")
-    port = doors.free_port()
-    server = doors.python("-m", "uvicorn", "app:app", "--port", str(port))
-    with doors.running(tmp_path, *server, port=port):
+    port = servers.free_port()
+    server = servers.python("-m", "uvicorn", "app:app", "--port", str(port))
+    with servers.running(tmp_path, *server, port=port):
         asyncio.run(visit(port))
     record = doors.read(tmp_path / "profiles")
     assert record.counts() == {
@@ -80,9 +80,9 @@ def test_a_client_that_goes_away(tmp_path):
     doors.lay_out(tmp_path, "fastapi.md")
     app = tmp_path / "app.py"
     app.write_text(app.read_text().replace("range(3)", "range(40)"))
-    port = doors.free_port()
-    server = doors.python("-m", "uvicorn", "app:app", "--port", str(port))
-    with doors.running(tmp_path, *server, port=port):
+    port = servers.free_port()
+    server = servers.python("-m", "uvicorn", "app:app", "--port", str(port))
+    with servers.running(tmp_path, *server, port=port):
         leave_early(port)
     record = doors.read(tmp_path / "profiles")
     assert record.counts() == {("GET /pages", "http.server", "cancelled"): 1}

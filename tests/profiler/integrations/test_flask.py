@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from helpers import doors
-from helpers.doors import at_once, get
+from helpers import doors, servers
 from helpers.marked import needs_native
+from helpers.servers import at_once, get
 
 pytest.importorskip("gunicorn")
 pytest.importorskip("flask")
@@ -18,7 +18,7 @@ def test_flask_on_gunicorn(tmp_path, worker):
     if worker == "gevent":
         pytest.importorskip("gevent")
     doors.lay_out(tmp_path, "flask.md")
-    port = doors.free_port()
+    port = servers.free_port()
     server = [
         "-m",
         "gunicorn",
@@ -30,7 +30,7 @@ def test_flask_on_gunicorn(tmp_path, worker):
         "4",
         "app:app",
     ]
-    with doors.running(tmp_path, *doors.python(*server), port=port):
+    with servers.running(tmp_path, *servers.python(*server), port=port):
         at_once(port, "/users/1?secret=x", "/users/2", "/report", "/pages", "/broken", "/users/3")
         assert get(port, "/nowhere/7") == get(port, "/nowhere/8") == 404
         assert get(port, "/report", "POST") == get(port, "/report", "HEAD") == 200
