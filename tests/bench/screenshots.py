@@ -66,7 +66,7 @@ def tell(into: Path) -> None:
     lines = [
         "# Pictures of the page",
         "",
-        "Drawn by `python tests/bench/screenshots.py` from the views in `tests/helpers/pageviews.py`.",
+        "`python tests/bench/screenshots.py` draws them; `tests/helpers/pageviews.py` lists them.",
     ]
     for view in (view for view in VIEWS if (into / f"{view.name}-wide-light.png").exists()):
         links = [
