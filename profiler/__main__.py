@@ -12,6 +12,7 @@ from flamespan.profiler.errors import FlamespanError, UsageError
 
 COMMANDS = {
     "run": ("flamespan.profiler.cli", "record a program from its first line to its last"),
+    "control": ("flamespan.profiler.cli", "start, stop, or look into a running process"),
     "report": ("flamespan.aggregator.cli", "tables of where the time went"),
     "diff": ("flamespan.aggregator.cli", "what got slower from one recording to another"),
     "tree": ("flamespan.aggregator.cli", "the call tree, top-down or bottom-up"),
