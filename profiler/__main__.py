@@ -12,7 +12,6 @@ from flamespan.profiler.errors import FlamespanError, UsageError
 
 COMMANDS = {
     "run": ("flamespan.profiler.cli", "record a program from its first line to its last"),
-    "control": ("flamespan.profiler.cli", "start, stop, or look into a running process"),
     "report": ("flamespan.aggregator.cli", "tables of where the time went"),
     "diff": ("flamespan.aggregator.cli", "what got slower from one recording to another"),
     "tree": ("flamespan.aggregator.cli", "the call tree, top-down or bottom-up"),
@@ -20,6 +19,7 @@ COMMANDS = {
     "info": ("flamespan.aggregator.cli", "what a recording is and how good it is"),
     "view": ("flamespan.viewer.cli", "look at a profile in the browser"),
     "plot": ("flamespan.viewer.cli", "draw a profile into a picture"),
+    "control": ("flamespan.profiler.cli", "start, stop, or look into a running process"),
 }
 
 

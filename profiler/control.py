@@ -312,9 +312,9 @@ def _find(pid: int) -> str:
                 return socket_path(pid, where)
         if time.monotonic() > until_s:
             raise UsageError(
-                f"process {pid} has no flamespan that listens: start it with flamespan run, call "
-                "profiler.start() or control.listen() in it (Linux; not with FLAMESPAN_CONTROL=0), "
-                "or record it from outside with flamespan attach"
+                f"process {pid} has no flamespan that listens: start it with flamespan run, or "
+                "call profiler.start() or controlled.listen() in it (Linux; not with "
+                f"{VARIABLE}=0)"
             )
         time.sleep(0.05)
 
