@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from flamespan.profiler import environment, folder, systhreads
@@ -48,6 +49,8 @@ class Recorder:
         self, engine: Engine, spans: SpanLog, stem: str, header: Header, limits: Limits
     ) -> None:
         self.path: str | None = None
+        self.trouble = ""  # why nothing is written at the moment
+        self.after_flush: Callable[[], None] | None = None
         self._engine = engine
         self._spans = spans
         self._stem = stem
@@ -125,7 +128,9 @@ class Recorder:
         self._due_s = max(self._due_s + FLUSH_S, time.monotonic())
         with self._lock:
             self._flush()
-            self._cpu_ns += time.thread_time_ns() - began_ns
+        if self.after_flush is not None:
+            self.after_flush()
+        self._cpu_ns += time.thread_time_ns() - began_ns
         return max(0.0, self._due_s - time.monotonic())
 
     def _flush(self, *, last: bool = False) -> None:
@@ -168,7 +173,7 @@ class Recorder:
             self._header_if_changed(),
         )
         self._lost_samples -= len(batch.samples)
-        self._retry_s = 0.0
+        self._retry_s, self.trouble = 0.0, ""
         if restart:
             self._close("rotate")
             self.open()
@@ -184,7 +189,8 @@ class Recorder:
         old = limits.max_age_s and time.monotonic() - self._opened_s >= limits.max_age_s
         return bool(writer.size >= limits.max_bytes or old or self._engine.wants_restart)
 
-    def _stats_if_due(self, must: bool, in_flight: int) -> Stats | None:
+    def stats(self, in_flight: int = 0) -> Stats:
+        """Counters since the start; ``in_flight`` samples are being written, so not lost yet."""
         stats = self._engine.stats()
         stats.dropped_samples += self._lost_samples - in_flight
         stats.dropped_spans = self._spans.dropped
@@ -194,6 +200,10 @@ class Recorder:
         stats.choice_errors = chooser.errors if chooser else 0
         stats.failed_flushes = self._failed
         stats.recorder_cpu_ns = self._cpu_ns
+        return stats
+
+    def _stats_if_due(self, must: bool, in_flight: int) -> Stats | None:
+        stats = self.stats(in_flight)
         now_s = time.monotonic()
         moved = any(getattr(stats, name) != getattr(self._told, name) for name in _DROPS)
         if not (must or moved or now_s - self._told_at_s >= STATS_S):
@@ -216,11 +226,12 @@ class Recorder:
 
     def _give_up_file(self, error: Exception) -> None:
         """What was to be written is lost; go on in a new file, which needs nothing of this one."""
+        self.trouble = f"{getattr(error, 'strerror', None) or error!r}"
         if not self._failed:
             logging.getLogger("flamespan").warning(
                 "cannot write %s: %s; samples are dropped until it works again",
                 self.path or self._stem,
-                getattr(error, "strerror", None) or repr(error),
+                self.trouble,
             )
         self._failed += 1
         writer, self._writer = self._writer, None

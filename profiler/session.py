@@ -166,7 +166,7 @@ class Profiler:
             max_spans_per_s,
             max_open_spans,
         )
-        _check(self._options)
+        check(self._options)
         self._session: Session | None = None
 
     @property
@@ -174,6 +174,11 @@ class Profiler:
         """What the program is called in reports ("" before the recording has begun)."""
         session = self._session
         return session.header.service if session is not None else ""
+
+    @property
+    def options(self) -> Options:
+        """What was asked for."""
+        return self._options
 
     @property
     def path(self) -> Path | None:
@@ -219,7 +224,8 @@ def default_budget(rate_hz: float) -> float:
     return BUDGET_PER_100_HZ * max(1.0, rate_hz / 100) if isinstance(rate_hz, (int, float)) else 0
 
 
-def _check(options: Options) -> None:
+def check(options: Options) -> None:
+    """Raises UsageError for an option that cannot be."""
     rate = options.rate_hz
     if not isinstance(rate, (int, float)) or not 1 <= rate <= MAX_RATE_HZ:
         raise UsageError(f"a rate of {rate!r} Hz cannot be: give 1 to {MAX_RATE_HZ}")
