@@ -11,6 +11,7 @@ i32, f64 (whole numbers, the smallest type that holds them), true value = stored
 
     version, title, end_ns, weight_clock, functions {name, file, module}, threads, processes,
     gaps [{span, start, end, function, module, function_ns, samples}],
+    samples (how many there are), piecewise (whether their columns come later, ``sample_data``),
     spans {strings, tags by span row, measurements by span row: {name: [value, unit]}}
 
 and the columns are
@@ -77,9 +78,13 @@ class PageData:
         start = len(packed).to_bytes(4, "little") + bytes(4)
         return b"".join([start, packed, bytes(-len(packed) % 8), *parts])
 
+    def packed(self) -> bytes:
+        """The container's bytes, compressed."""
+        return gzip.compress(self.pack(), 6, mtime=0)
+
     def encode(self) -> str:
         """The container as text that is safe anywhere in HTML."""
-        return base64.b64encode(gzip.compress(self.pack(), 6, mtime=0)).decode("ascii")
+        return base64.b64encode(self.packed()).decode("ascii")
 
 
 def _pack_column(name: str, values: npt.ArrayLike) -> tuple[dict[str, Any], bytes]:
@@ -106,14 +111,15 @@ def _smallest(low: int, high: int) -> str:
     return "i32" if low >= -(1 << 31) and high < 1 << 31 else "f64"
 
 
-def page_data(profile: Profile, title: str = "") -> PageData:
-    """All of ``profile`` that the page needs.
+def page_data(profile: Profile, title: str = "", *, samples: bool = True) -> PageData:
+    """All of ``profile`` that the page needs; without its ``samples``, ``sample_data`` has them.
 
     Raises UsageError where the recordings lie so far apart that the page could not be exact.
     """
     tables, rows = profile.tables, profile.rows.single()
     origin, end = _extent(tables.spans, rows)
-    sample_columns, stacks = _samples(tables, rows, origin)
+    sent = rows if samples else rows.pick(np.zeros(len(rows), bool))
+    sample_columns, stacks = _samples(tables, sent, origin)
     spans, span_columns = _span_part(profile, origin)
     head = {
         "version": VERSION,
@@ -130,6 +136,8 @@ def page_data(profile: Profile, title: str = "") -> PageData:
         "weight_clock": profile.weight_clock,
         "spans": spans,
         "gaps": _gaps(profile, origin),
+        "samples": len(rows),
+        "piecewise": not samples,
     }
     columns = {
         "function_origin": tables.function_origin,
@@ -141,6 +149,19 @@ def page_data(profile: Profile, title: str = "") -> PageData:
         **span_columns,
     }
     return PageData(head, {name: np.asarray(v, np.int64) for name, v in columns.items()})
+
+
+def sample_data(whole: Profile, part: Profile) -> PageData:
+    """The samples and stacks of a ``part`` of a profile, for a page that has all the rest."""
+    tables = whole.tables
+    origin, _ = _extent(tables.spans, whole.rows.single())
+    columns, stacks = _samples(tables, part.rows.single(), origin)
+    return PageData({}, {k: np.asarray(v, np.int64) for k, v in {**stacks, **columns}.items()})
+
+
+def origin_ns(profile: Profile) -> int:
+    """What the page's times count from, unix ns."""
+    return _extent(profile.tables.spans, profile.rows.single())[0]
 
 
 def _extent(spans: Spans, rows: Rows) -> tuple[int, int]:

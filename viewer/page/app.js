@@ -2,7 +2,6 @@
 /** The page: one state, from which everything that is shown follows. */
 
 import { Charts } from "./charts.js";
-import { unpack } from "./columns.js";
 import { listenControls, listenKeys, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
 import { byId, dateTime, duration, element, grouped, plural } from "./format.js";
@@ -14,7 +13,7 @@ import { DEFAULT_STATE, readHash, writeHash } from "./state.js";
 import { foundText, FramesTable } from "./table.js";
 
 /** Holds the state and redraws what depends on what changed. */
-class App {
+export class App {
   /** @param {Model} model */
   constructor(model) {
     this.model = model;
@@ -251,17 +250,3 @@ function showTitle(model) {
   byId("about").textContent = told.filter(Boolean).join(" · ");
   document.title = `${head.title} – flamespan`;
 }
-
-async function main() {
-  try {
-    const data = await unpack(byId("flamespan-data").textContent);
-    new App(new Model(data));
-    document.body.dataset.ready = "yes";
-  } catch (error) {
-    byId("failure").hidden = false;
-    byId("failure").textContent = `This page could not be shown: ${error instanceof Error ? error.message : error}`;
-    throw error;
-  }
-}
-
-main();
