@@ -20,19 +20,15 @@ class PageApp extends App {
   }
 
   load() {
-    if (document.body.dataset.view !== "transaction") {
-      this.late = true;
-      if (!this.model.head.piecewise) super.load();
-      return;
-    }
-    this.late = false;
+    // The address may belong to another view: this one then waits until it is shown.
+    if (viewName() !== "transaction") return;
     const asked = new URLSearchParams(location.hash.slice(1)).get("t");
     const first = asked === null ? this.base.transaction : asked === "all" ? -2 : asked === "none" ? -1 : Number(asked);
     this.loading = this.need(first, () => super.load());
   }
 
   save() {
-    if (document.body.dataset.view !== "transaction") return;
+    if (viewName() !== "transaction") return;
     this.written = writeHash(this.state, this.base) + page.source.suffix;
     if (this.written !== location.hash) history.replaceState(null, "", this.written);
   }
@@ -62,7 +58,7 @@ class PageApp extends App {
 
   /** Called when the view is shown again. */
   again() {
-    if (this.late || location.hash !== this.written) this.load();
+    if (location.hash !== this.written) this.load();
   }
 }
 
