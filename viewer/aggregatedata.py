@@ -71,6 +71,8 @@ def select(profile: Profile, asked: Asked) -> Profile:
     ):
         if given not in known:
             raise UsageError(f"no {what} {given!r}; there are {', '.join(known)}")
+    # Functions have the numbers that they have in the page's data.
+    profile = replace(profile, tables=profile.tables.with_hidden()[0])
     if asked.name is not None:
         profile = named(profile, asked.name, asked.op)
     profile = profile.clock(asked.clock)

@@ -116,7 +116,7 @@ def page_data(profile: Profile, title: str = "", *, samples: bool = True) -> Pag
 
     Raises UsageError where the recordings lie so far apart that the page could not be exact.
     """
-    tables, rows = profile.tables, profile.rows.single()
+    tables, rows = profile.tables.with_hidden()[0], profile.rows.single()
     origin, end = _extent(tables.spans, rows)
     sent = rows if samples else rows.pick(np.zeros(len(rows), bool))
     sample_columns, stacks = _samples(tables, sent, origin)
