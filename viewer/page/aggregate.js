@@ -3,7 +3,7 @@
 
 import { byId, columnTime, duration, element, grouped, percent, plural } from "./format.js";
 import { Icicle } from "./icicle.js";
-import { NumberTable, shareCell } from "./numbertable.js";
+import { NumberTable, sureShare } from "./numbertable.js";
 import { functionShades, SHADES } from "./palette.js";
 import { groupTransactions } from "./picker.js";
 import { functionDetail } from "./statistics.js";
@@ -233,7 +233,7 @@ function functionColumns(functions, model) {
   const share = (kind, title) => ({
     key: `${kind}-share`, title, about: "share of the time with its 95 % interval",
     value: (row) => functions[`${kind}_share`][row],
-    text: (row) => shareCell(functions[`${kind}_share`][row], functions[`${kind}_share_low`][row], functions[`${kind}_share_high`][row]),
+    text: (row) => sureShare(functions[`${kind}_share`][row], functions[`${kind}_share_low`][row], functions[`${kind}_share_high`][row]),
   });
   return [
     { key: "name", title: "Function", about: "by name", value: (row) => name[functions.fn[row]], text: (row) => nameCell(name[functions.fn[row]], module[functions.fn[row]] || file[functions.fn[row]]) },

@@ -105,7 +105,7 @@ function order(count, column, look) {
  * A share with its 95 % interval: text, and a bar with a whisker.
  * @param {number} share @param {number | null} low @param {number | null} high 0..1, null: too few to tell
  */
-export function shareCell(share, low, high) {
+export function sureShare(share, low, high) {
   const points = (/** @type {number} */ value) => (value * 100).toFixed(1);
   const sure = low === null || high === null ? "too few to tell" : `${points(low)} – ${points(high)}`;
   const cell = element("span", { class: "share-cell", title: low === null ? "fewer than five transactions: too few to tell" : `95 % interval: ${sure} %` }, [
