@@ -26,34 +26,40 @@ export class AggregateView {
     /** @type {any} */ this.told = null;
     this.groups = groupTransactions(model.spans);
     this.shades = functionShades(model);
-    this.build();
+    this.ui = this.build();
+  }
+
+  /** @returns {Icicle} */
+  get graph() {
+    return this.ui.graph;
   }
 
   build() {
     const change = (/** @type {Partial<AggregateState>} */ some) => this.change(some);
     const heavy = graphPane("aggregate-graph", "Left-heavy flame graph. Arrow keys walk the boxes, Enter selects the function, z zooms. The table below holds the same numbers.");
-    this.graph = new Icicle(heavy.canvas, heavy.scroller, heavy.spacer, new Theme(), {
+    const graph = new Icicle(heavy.canvas, heavy.scroller, heavy.spacer, new Theme(), {
       select: (fn) => fn !== -2 && change({ g: fn < 0 || String(fn) === this.state.g ? "" : String(fn) }),
       deeper: (box) => this.deeper(box),
     });
-    this.frames = choiceGroup("Frames", [["all", "All"], ["application", "Application"], ["system", "System"]], (f) => change({ f, z: "0" }));
-    this.clock = choiceGroup("Clock that is summed", [["wall", "Wall"], ["cpu", "CPU"], ["gil", "GIL"], ["wait", "Wait"]], (k) => change({ k, z: "0" }));
-    this.recursion = choiceGroup("Recursion", [["none", "As called"], ["direct", "Fold direct"], ["cycles", "Fold cycles"]], (c) => change({ c, z: "0" }));
-    this.search = /** @type {HTMLInputElement} */ (element("input", { type: "search", id: "aggregate-search", placeholder: "Search functions  /", "aria-label": "Search functions" }));
-    this.search.addEventListener("input", () => change({ s: this.search.value }));
-    this.names = element("nav", { id: "aggregate-names", "aria-label": "Transactions by name" });
-    this.heading = element("div", { class: "view-heading" });
-    this.back = element("button", { type: "button", id: "aggregate-out", class: "quiet", text: "all of the graph" });
-    this.back.addEventListener("click", () => (this.state.z === "0" ? this.graph.showAll() : change({ z: "0" })));
-    this.said = element("p", { class: "view-said", role: "status", id: "aggregate-said" });
+    const frames = choiceGroup("Frames", [["all", "All"], ["application", "Application"], ["system", "System"]], (f) => change({ f, z: "0" }));
+    const clock = choiceGroup("Clock that is summed", [["wall", "Wall"], ["cpu", "CPU"], ["gil", "GIL"], ["wait", "Wait"]], (k) => change({ k, z: "0" }));
+    const recursion = choiceGroup("Recursion", [["none", "As called"], ["direct", "Fold direct"], ["cycles", "Fold cycles"]], (c) => change({ c, z: "0" }));
+    const search = /** @type {HTMLInputElement} */ (element("input", { type: "search", id: "aggregate-search", placeholder: "Search functions  /", "aria-label": "Search functions" }));
+    search.addEventListener("input", () => change({ s: search.value }));
+    const names = element("nav", { id: "aggregate-names", "aria-label": "Transactions by name" });
+    const heading = element("div", { class: "view-heading" });
+    const back = element("button", { type: "button", id: "aggregate-out", class: "quiet", text: "all of the graph" });
+    back.addEventListener("click", () => (this.state.z === "0" ? graph.showAll() : change({ z: "0" })));
+    const said = element("p", { class: "view-said", role: "status", id: "aggregate-said" });
     const place = element("div", { class: "view-table" });
-    this.table = new NumberTable(place, "Self and total time of functions with 95 % intervals", {
+    const table = new NumberTable(place, "Self and total time of functions with 95 % intervals", {
       choose: (row) => change({ g: String(this.told.functions.fn[row]) === this.state.g ? "" : String(this.told.functions.fn[row]) }),
       sort: (key) => change({ o: key, u: key === this.state.o && !this.state.u ? "1" : "" }),
     });
-    this.detail = element("aside", { id: "aggregate-detail", "aria-label": "Function" });
-    const tools = element("div", { class: "tools" }, [this.frames.group, this.clock.group, this.recursion.group, this.back, element("span", { class: "find" }, [this.search])]);
-    byId("aggregate").replaceChildren(this.names, element("main", { class: "view-main" }, [this.heading, tools, heavy.pane, place, this.said]), this.detail);
+    const detail = element("aside", { id: "aggregate-detail", "aria-label": "Function" });
+    const tools = element("div", { class: "tools" }, [frames.group, clock.group, recursion.group, back, element("span", { class: "find" }, [search])]);
+    byId("aggregate").replaceChildren(names, element("main", { class: "view-main" }, [heading, tools, heavy.pane, place, said]), detail);
+    return { graph, frames, clock, recursion, search, names, heading, back, said, table, detail };
   }
 
   /** @param {Partial<AggregateState>} some */
@@ -82,10 +88,10 @@ export class AggregateView {
     const { state } = this;
     const asked = { name: state.n || state.op ? state.n : null, op: state.op, frames: state.f, clock: state.k, recursion: state.c, root: Number(state.z) || 0 };
     this.showNames();
-    for (const [group, value] of /** @type {const} */ ([[this.frames, state.f], [this.clock, state.k], [this.recursion, state.c]])) group.show(value);
-    this.clock.disable(!this.source.served, ONLY_SERVED);
-    this.recursion.disable(!this.source.served, ONLY_SERVED);
-    if (this.search.value !== state.s) this.search.value = state.s;
+    for (const [group, value] of /** @type {const} */ ([[this.ui.frames, state.f], [this.ui.clock, state.k], [this.ui.recursion, state.c]])) group.show(value);
+    this.ui.clock.disable(!this.source.served, ONLY_SERVED);
+    this.ui.recursion.disable(!this.source.served, ONLY_SERVED);
+    if (this.ui.search.value !== state.s) this.ui.search.value = state.s;
     byId("aggregate").setAttribute("aria-busy", "true");
     try {
       const told = await this.source.aggregate(asked);
@@ -102,11 +108,11 @@ export class AggregateView {
   /** @param {unknown} error */
   fail(error) {
     this.told = null;
-    this.heading.replaceChildren(element("h1", { text: this.state.n || "Everything" }), element("p", { class: "view-error", role: "alert", text: error instanceof Error ? error.message : String(error) }));
+    this.ui.heading.replaceChildren(element("h1", { text: this.state.n || "Everything" }), element("p", { class: "view-error", role: "alert", text: error instanceof Error ? error.message : String(error) }));
     this.graph.setBoxes({ depth: [], start_ns: [], total_ns: [], fn: [], node: [] }, this.graph.look);
-    this.table.update(0, [], { sort: "", ascending: false, selected: -1, keep: () => true });
-    this.detail.replaceChildren();
-    this.said.textContent = "";
+    this.ui.table.update(0, [], { sort: "", ascending: false, selected: -1, keep: () => true });
+    this.ui.detail.replaceChildren();
+    this.ui.said.textContent = "";
   }
 
   showNames() {
@@ -118,12 +124,12 @@ export class AggregateView {
       return made;
     };
     const { n, op } = this.state;
-    const focused = this.names.contains(document.activeElement);
+    const focused = this.ui.names.contains(document.activeElement);
     const items = this.groups.map((group) =>
       item(group.name, group.op, group.name === n && group.op === op, group.name || group.op || "(no name)", `×${grouped(group.rows.length)} · p50 ${duration(group.p50)} · p95 ${duration(group.p95)}`));
     const all = item("", "", !n && !op, "Everything", plural(this.groups.reduce((sum, group) => sum + group.rows.length, 0), "transaction"));
-    this.names.replaceChildren(element("h2", { text: "All transactions of" }), all, ...items);
-    if (focused) /** @type {HTMLElement | null} */ (this.names.querySelector("[aria-current]"))?.focus();
+    this.ui.names.replaceChildren(element("h2", { text: "All transactions of" }), all, ...items);
+    if (focused) /** @type {HTMLElement | null} */ (this.ui.names.querySelector("[aria-current]"))?.focus();
   }
 
   /** @param {any} told */
@@ -147,7 +153,7 @@ export class AggregateView {
   /** Draws what was folded below a box: the graph from the node above it on. @param {number} box */
   deeper(box) {
     const { boxes } = this.graph;
-    const above = boxes.depth.findIndex((depth, i) => depth === boxes.depth[box] - 1
+    const above = boxes.depth.findIndex((/** @type {number} */ depth, /** @type {number} */ i) => depth === boxes.depth[box] - 1
       && boxes.start_ns[i] <= boxes.start_ns[box] && this.graph.end(box) <= this.graph.end(i));
     if (this.source.served && above >= 0) this.change({ z: String(boxes.node[above]) });
     else this.graph.show(boxes.start_ns[box], this.graph.end(box));
@@ -163,10 +169,10 @@ export class AggregateView {
     this.graph.selected = fn;
     this.graph.found = found;
     this.graph.surface.invalidate();
-    this.table.update(functions.fn.length, functionColumns(functions, model), {
+    this.ui.table.update(functions.fn.length, functionColumns(functions, model), {
       sort: state.o, ascending: state.u === "1", selected: row, keep: (at) => !found || found(functions.fn[at]),
     });
-    this.detail.replaceChildren(...(row < 0 ? this.nothingChosen() : functionDetail(told, row, model, (t) => `#t=${t}&fn=${fn}${this.source.suffix}`)));
+    this.ui.detail.replaceChildren(...(row < 0 ? this.nothingChosen() : functionDetail(told, row, model, (t) => `#t=${t}&fn=${fn}${this.source.suffix}`)));
     this.showSaid();
   }
 
@@ -179,26 +185,26 @@ export class AggregateView {
     const title = told.name === null ? "Everything" : told.name || told.op;
     const row = told.row;
     const about = row ? `p50 ${duration(row.p50_ns)} · p95 ${duration(row.p95_ns)} · slowest ${duration(row.max_ns)}` : "";
-    this.heading.replaceChildren(
+    this.ui.heading.replaceChildren(
       element("h1", { text: title }),
       element("span", { class: "took", "data-total-ns": told.total_ns, text: `${duration(told.total_ns)} of ${told.clock === "wall" ? "wall time" : `${told.clock} time`}` }),
       element("span", { class: "took", text: [plural(told.transactions, "transaction"), about].filter(Boolean).join(" · ") }),
       ...(row?.errors ? [element("span", { class: "status bad", text: `${grouped(row.errors)} failed` })] : []),
     );
     const small = told.boxes.count.reduce((/** @type {number} */ sum, /** @type {number} */ n, /** @type {number} */ i) => sum + (told.boxes.fn[i] < 0 ? n : 0), 0) + told.boxes.left_out;
-    this.said.textContent = [
+    this.ui.said.textContent = [
       told.excluded_ns ? `${duration(told.excluded_ns)} in other states not counted` : "",
       told.rehomed_ns ? `${duration(told.rehomed_ns)} moved to callers by this view` : "",
       told.units < 5 ? "too few transactions to tell how sure a share is" : `intervals: 95 %, from ${plural(told.units, "independent unit")}`,
       small ? `${plural(small, "call")} too small to draw` : "",
     ].filter(Boolean).join(" · ");
-    this.back.textContent = state.z === "0" ? "all of the graph" : "back to the whole graph";
+    this.ui.back.textContent = state.z === "0" ? "all of the graph" : "back to the whole graph";
   }
 
   /** @param {KeyboardEvent} event @returns {boolean} whether the key meant something */
   key(event) {
     const { key } = event;
-    if (key === "/") this.search.focus();
+    if (key === "/") this.ui.search.focus();
     else if (key === "r") this.source.served && this.change({ c: this.state.c === "none" ? "direct" : "none", z: "0" });
     else if (key === "+" || key === "=" || key === "w") this.graph.zoom(1.5);
     else if (key === "-" || key === "s") this.graph.zoom(1 / 1.5);

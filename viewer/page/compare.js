@@ -24,30 +24,36 @@ export class CompareView {
     this.state = this.base;
     /** @type {any} */ this.told = null;
     this.chooser = source.served && model ? new SideChooser(source, model, (some) => this.change(some)) : null;
-    this.build();
+    this.ui = this.build();
+  }
+
+  /** @returns {Icicle} */
+  get graph() {
+    return this.ui.graph;
   }
 
   build() {
     const pane = graphPane("compare-graph", "Differential flame graph. Arrow keys walk the boxes, Enter selects the function, z zooms. The table below holds the same functions.");
-    this.graph = new Icicle(pane.canvas, pane.scroller, pane.spacer, new Theme(), {
+    const graph = new Icicle(pane.canvas, pane.scroller, pane.spacer, new Theme(), {
       select: (fn) => this.choose(fn),
-      deeper: (box) => this.graph?.show(this.graph.boxes.start_ns[box], this.graph.end(box)),
+      deeper: (box) => this.graph.show(this.graph.boxes.start_ns[box], this.graph.end(box)),
     });
-    this.heading = element("div", { class: "view-heading" });
-    this.search = /** @type {HTMLInputElement} */ (element("input", { type: "search", id: "compare-search", placeholder: "Search functions  /", "aria-label": "Search functions" }));
-    this.search.addEventListener("input", () => this.change({ s: this.search?.value ?? "" }));
+    const heading = element("div", { class: "view-heading" });
+    const search = /** @type {HTMLInputElement} */ (element("input", { type: "search", id: "compare-search", placeholder: "Search functions  /", "aria-label": "Search functions" }));
+    search.addEventListener("input", () => this.change({ s: search.value }));
     const out = element("button", { type: "button", id: "compare-out", class: "quiet", text: "all of the graph" });
-    out.addEventListener("click", () => this.graph?.showAll());
-    const table = element("div", { class: "view-table" });
-    this.table = new NumberTable(table, "Functions by change, with 95 % intervals", {
+    out.addEventListener("click", () => this.graph.showAll());
+    const place = element("div", { class: "view-table" });
+    const table = new NumberTable(place, "Functions by change, with 95 % intervals", {
       choose: (row) => this.choose(this.told.table.fn[row]),
       sort: (key) => this.change({ o: key, u: key === this.state.o && !this.state.u ? "1" : "" }),
     });
-    this.detail = element("aside", { id: "compare-detail", "aria-label": "Function" });
-    const tools = element("div", { class: "tools" }, [legend(), out, element("span", { class: "find" }, [this.search])]);
-    const main = element("main", { class: "view-main" }, [this.heading, tools, pane.pane, table]);
-    byId("compare").replaceChildren(...(this.chooser ? [this.chooser.panel] : []), main, this.detail);
+    const detail = element("aside", { id: "compare-detail", "aria-label": "Function" });
+    const tools = element("div", { class: "tools" }, [legend(), out, element("span", { class: "find" }, [search])]);
+    const main = element("main", { class: "view-main" }, [heading, tools, pane.pane, place]);
+    byId("compare").replaceChildren(...(this.chooser ? [this.chooser.panel] : []), main, detail);
     byId("compare").classList.toggle("without-list", !this.chooser);
+    return { graph, heading, search, table, detail };
   }
 
   /** @param {number} fn */
@@ -75,7 +81,7 @@ export class CompareView {
   async refresh() {
     const { state } = this;
     this.chooser?.update(state);
-    if (this.search && this.search.value !== state.s) this.search.value = state.s;
+    if (this.ui.search.value !== state.s) this.ui.search.value = state.s;
     const { base, bb, nb, n, op, m } = state;
     if (this.chooser && base === state.new && bb === nb) return this.fail("Choose two recordings, or two stretches of time of one.");
     /** @type {Record<string, string>} */ const asked = { base, new: state.new, measure: m };
@@ -96,10 +102,10 @@ export class CompareView {
   /** @param {string} said */
   fail(said) {
     this.told = null;
-    this.heading?.replaceChildren(element("h1", { text: "Compare" }), element("p", { class: "view-error", role: "alert", text: said }));
-    this.graph?.setBoxes({ depth: [], start_ns: [], total_ns: [], fn: [], node: [] }, this.graph.look);
-    this.table?.update(0, [], { sort: "", ascending: false, selected: -1, keep: () => true });
-    this.detail?.replaceChildren();
+    this.ui.heading.replaceChildren(element("h1", { text: "Compare" }), element("p", { class: "view-error", role: "alert", text: said }));
+    this.graph.setBoxes({ depth: [], start_ns: [], total_ns: [], fn: [], node: [] }, this.graph.look);
+    this.ui.table.update(0, [], { sort: "", ascending: false, selected: -1, keep: () => true });
+    this.ui.detail.replaceChildren();
   }
 
   /** @param {any} told */
@@ -108,18 +114,18 @@ export class CompareView {
     const changes = boxShares(boxes);
     /** @param {number} box */
     const mark = (box) => (boxes.fn[box] < 0 ? "folded" : !boxes.base_total_ns[box] ? "new" : !boxes.new_total_ns[box] ? "gone" : "");
-    this.graph?.setBoxes(boxes, {
+    this.graph.setBoxes(boxes, {
       fill: (box) => changeShade(changes[box]),
       mark,
       label: (box) => {
         if (boxes.fn[box] < 0) return `(${boxes.count[box]} folded)`;
-        const sign = { new: "new: ", gone: "gone: " }[mark(box)] ?? (Math.abs(changes[box]) < SHADE_STEPS[0] ? "" : changes[box] > 0 ? "▲ " : "▼ ");
+        const sign = /** @type {Record<string, string>} */ ({ new: "new: ", gone: "gone: " })[mark(box)] ?? (Math.abs(changes[box]) < SHADE_STEPS[0] ? "" : changes[box] > 0 ? "▲ " : "▼ ");
         return sign + functions.name[boxes.fn[box]];
       },
       tell: (box) => {
         const fn = boxes.fn[box];
         if (fn < 0) return { title: `${boxes.count[box]} calls too small to draw`, lines: [] };
-        const path = { new: "new path", gone: "vanished path" }[mark(box)] ?? "";
+        const path = /** @type {Record<string, string>} */ ({ new: "new path", gone: "vanished path" })[mark(box)] ?? "";
         return { title: functions.name[fn], lines: [`${functions.file[fn]}:${functions.line[fn]}`, path, ...boxLines(boxes, box), verdict[fn] ? `the function: ${verdict[fn]}` : ""] };
       },
     });
@@ -130,20 +136,18 @@ export class CompareView {
     const { functions, table } = told;
     const fn = state.g === "" ? -1 : Number(state.g);
     const found = finder(state.s, (of) => `${functions.name[of]} ${functions.module[of]} ${functions.file[of]}`);
-    if (this.graph) {
-      this.graph.selected = fn;
-      this.graph.found = found;
-      this.graph.surface.invalidate();
-    }
-    this.table?.update(table.fn.length, changeColumns(told), {
+    this.graph.selected = fn;
+    this.graph.found = found;
+    this.graph.surface.invalidate();
+    this.ui.table.update(table.fn.length, changeColumns(told), {
       sort: state.o, ascending: state.u === "1" || state.o === "", selected: table.fn.indexOf(fn), keep: (row) => !found || found(table.fn[row]),
     });
-    this.heading?.replaceChildren(
+    this.ui.heading.replaceChildren(
       element("h1", { text: told.sides.map((/** @type {any} */ side) => side.title).join(" → ") }),
       element("p", { class: "view-summary", id: "compare-summary" }, told.summary.map((/** @type {string} */ text) => element("span", { text }))),
       element("p", { class: "view-about", text: told.preface.join(" · ") }),
     );
-    this.detail?.replaceChildren(...this.changeDetail(table.fn.indexOf(fn)));
+    this.ui.detail.replaceChildren(...this.changeDetail(table.fn.indexOf(fn)));
   }
 
   /** @param {number} row of the table */
@@ -176,10 +180,10 @@ export class CompareView {
   /** @param {KeyboardEvent} event @returns {boolean} whether the key meant something */
   key(event) {
     const { key } = event;
-    if (key === "/") this.search?.focus();
-    else if (key === "+" || key === "=" || key === "w") this.graph?.zoom(1.5);
-    else if (key === "-" || key === "s") this.graph?.zoom(1 / 1.5);
-    else if (key === "0") this.graph?.showAll();
+    if (key === "/") this.ui.search.focus();
+    else if (key === "+" || key === "=" || key === "w") this.graph.zoom(1.5);
+    else if (key === "-" || key === "s") this.graph.zoom(1 / 1.5);
+    else if (key === "0") this.graph.showAll();
     else if (key === "Escape") this.escape();
     else return false;
     return true;
@@ -188,7 +192,7 @@ export class CompareView {
   escape() {
     if (this.state.s) this.change({ s: "" });
     else if (this.state.g) this.change({ g: "" });
-    else this.graph?.showAll();
+    else this.graph.showAll();
   }
 }
 

@@ -10,7 +10,7 @@ import { listRecordings } from "./recordings.js";
 import { listenSaving } from "./saving.js";
 import { Source } from "./source.js";
 import { writeHash } from "./state.js";
-import { viewName, Views } from "./views.js";
+import { LateView, viewName, Views } from "./views.js";
 
 /** The transaction view among others; samples that are not there yet are asked for. */
 class PageApp extends App {
@@ -95,10 +95,10 @@ async function main() {
     /** @type {any} */ const views = {};
     if (app) {
       views.transaction = { show: () => app.again(), key: () => false };
-      views.aggregate = new AggregateView(app.model, source);
+      views.aggregate = new LateView(() => new AggregateView(app.model, source));
     }
-    if (!app || source.served) views.compare = new CompareView(source, app?.model ?? null);
-    if (!app) showTitles(views.compare, source);
+    if (!app || source.served) views.compare = new LateView(() => new CompareView(source, app?.model ?? null));
+    if (!app) showTitles(source);
     listenSaving(app, views, source);
     await Promise.all([app?.loading, listRecordings(source)]);
     new Views(views, source.suffix);
@@ -110,8 +110,8 @@ async function main() {
 }
 
 /** A comparison alone has no recording that gives the page its title. */
-/** @param {CompareView} view @param {Source} source */
-async function showTitles(view, source) {
+/** @param {Source} source */
+async function showTitles(source) {
   const { sides } = await source.comparison({});
   const names = sides.map((/** @type {any} */ side) => side.title);
   byId("title").textContent = [...new Set(names)].join(" → ");

@@ -52,7 +52,7 @@ export class NumberTable {
     this.more.textContent = `${grouped(rows.length - this.limit)} more`;
     this.empty.hidden = rows.length > 0;
     this.table.hidden = !rows.length;
-    if (hadFocus) this.body.querySelector(`[data-row="${focused}"] button`)?.focus();
+    if (hadFocus) /** @type {HTMLElement | null} */ (this.body.querySelector(`[data-row="${focused}"] button`))?.focus();
   }
 
   /** @param {NumberColumn} column @param {NumberLook} look */

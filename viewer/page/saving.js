@@ -58,7 +58,7 @@ class Saver {
   /** Why the view that is shown cannot be saved so; "" where it can. @param {string} kind */
   whyNot(kind) {
     if (this.view === "transaction") return "";
-    const view = this.views[this.view];
+    const view = this.views[this.view].made;
     if (!view.told) return "there is nothing to save";
     if (kind !== "speedscope" && kind !== "collapsed") return "";
     if (this.view === "compare") return "flamespan diff --folded writes both sides' stacks";
@@ -81,7 +81,7 @@ class Saver {
   text(kind) {
     if (kind === "svg") return this.svg();
     if (this.view === "transaction") return this.transactionText(kind);
-    const { told } = this.views[this.view];
+    const { told } = this.views[this.view].made;
     if (kind === "json") return JSON.stringify(this.view === "compare" ? told : { ...told, functions: this.named(told.functions) });
     const { model } = this.app;
     const { spans } = model;
@@ -118,7 +118,7 @@ class Saver {
   png() {
     const canvases = this.view === "transaction"
       ? /** @type {HTMLCanvasElement[]} */ ([...byId("charts").querySelectorAll("canvas")]).filter((canvas) => canvas.width && canvas.offsetParent)
-      : [this.views[this.view].graph.canvas];
+      : [this.views[this.view].made.graph.canvas];
     const width = Math.max(...canvases.map((canvas) => canvas.width));
     const whole = document.createElement("canvas");
     whole.width = width;
@@ -138,7 +138,7 @@ class Saver {
     const theme = this.theme;
     const colors = { back: theme.color("panel"), ink: theme.color("on-frame"), text: theme.color("text") };
     const title = (this.view === "transaction" ? byId("heading") : byId(this.view)).querySelector("h1")?.textContent ?? "";
-    const boxes = this.view === "transaction" ? this.chartBoxes() : this.graphBoxes(this.views[this.view].graph);
+    const boxes = this.view === "transaction" ? this.chartBoxes() : this.graphBoxes(this.views[this.view].made.graph);
     const height = boxes.reduce((most, box) => Math.max(most, box.y + box.high), 0);
     return svgText(title, SAVED_WIDTH, height, boxes, colors);
   }

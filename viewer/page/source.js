@@ -88,7 +88,7 @@ export class Source {
 
   /** @param {Asked} asked */
   async askAggregate({ name, root, ...rest }) {
-    const named = name === null ? {} : { name };
+    /** @type {Record<string, string>} */ const named = name === null ? {} : { name };
     return parseJson(await this.ask("aggregate", { r: this.id, root: String(root), ...named, ...rest }));
   }
 

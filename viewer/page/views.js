@@ -24,6 +24,26 @@ export function writeView(view, said, suffix) {
   if (hash !== location.hash) history.replaceState(null, "", hash);
 }
 
+/** A view that is made when it is first shown. @template {View} T */
+export class LateView {
+  /** @param {() => T} make */
+  constructor(make) {
+    this.make = make;
+    /** @type {T | null} */ this.made = null;
+  }
+
+  /** @param {URLSearchParams} given */
+  show(given) {
+    this.made ??= this.make();
+    this.made.show(given);
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    return this.made?.key(event) ?? false;
+  }
+}
+
 /** Switches between views; each keeps its own last address. */
 export class Views {
   /** @param {Record<string, View>} views those that have something to show @param {string} suffix of every address */
@@ -69,7 +89,7 @@ export class Views {
     const target = /** @type {HTMLElement} */ (event.target);
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (target.matches("input, select, textarea") && event.key !== "Escape") return;
-    const to = { 6: "aggregate", 7: "compare" }[event.key] ?? (this.now !== "transaction" && "123".includes(event.key) ? "transaction" : "");
+    const to = /** @type {Record<string, string>} */ ({ 6: "aggregate", 7: "compare" })[event.key] ?? (this.now !== "transaction" && "123".includes(event.key) ? "transaction" : "");
     if (to && to in this.views) this.go(to);
     else if (this.now === "transaction" || !this.views[this.now].key(event)) return;
     event.preventDefault();
