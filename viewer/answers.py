@@ -15,10 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from flamespan.aggregator.comparison import compare
+from flamespan.aggregator import exporting
+from flamespan.aggregator.comparison import Comparison, compare
 from flamespan.aggregator.profile import Profile
 from flamespan.profiler.errors import UsageError
-from flamespan.viewer import aggregatedata, comparisondata
+from flamespan.viewer import aggregatedata, comparisondata, words
 from flamespan.viewer.html import pack
 from flamespan.viewer.pagedata import origin_ns, page_data, sample_data
 from flamespan.viewer.recordings import ALL, Recordings
@@ -82,7 +83,8 @@ class Answers:
     def _comparison(self, given: dict[str, str]) -> bytes:
         sides = [self._side(given, side) for side in ("base", "new")]
         found = compare(*sides, measure=given.get("measure", "self"))
-        return pack(comparisondata.comparison(found))
+        titles = [_titled(side, given.get(f"{name}_between")) for side, name in _sides(found)]
+        return pack(comparisondata.comparison(found, (titles[0], titles[1])))
 
     def _side(self, given: dict[str, str], side: str) -> Profile:
         profile = self.recordings.profile(given.get(side, ALL))
@@ -99,3 +101,16 @@ class Answers:
 
     def _profile(self, given: dict[str, str]) -> Profile:
         return self.recordings.profile(given.get("r", ALL))
+
+
+def _sides(found: Comparison) -> list[tuple[Profile, str]]:
+    return [(found.base, "base"), (found.new, "new")]
+
+
+def _titled(side: Profile, window: str | None) -> str:
+    """A side's name, with the stretch of time that is compared of it."""
+    title = exporting.title(side)
+    if not window:
+        return title
+    start, end = (words.duration(int(edge)) for edge in window.split("~"))
+    return f"{title}, {start} to {end}"

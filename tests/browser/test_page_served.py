@@ -151,6 +151,7 @@ def test_two_stretches_of_one_recording_are_compared(browser_page, server, folde
     edges = [[int(n) for n in between[key].replace("%7E", "~").split("~")] for key in ("bb", "nb")]
     sides = [profile.between(origin + a, origin + b) for a, b in edges]
     assert changes(page) == compare(*sides).table["std_share_change"].tolist()
+    assert "0 ms to 1.28 s" in page.text_content("#compare h1")
     page.click("#compare-sides [data-value=total]")
     total = compare(*sides, measure="total").table["std_share_change"].tolist()
     page.wait_for_selector("#compare-sides [data-value=total][aria-checked=true]")

@@ -173,7 +173,7 @@ export class CompareView {
     ];
     const list = facts.flatMap(([key, value]) => [element("dt", { text: key }), element("dd", { text: value })]);
     return [element("section", {}, [
-      element("h3", { text: "Function" }), element("p", { class: "detail-name", text: functions.name[fn] }),
+      element("h2", { text: "Function" }), element("p", { class: "detail-name", text: functions.name[fn] }),
       element("p", { class: "where", text: functions.file[fn] ? `${functions.file[fn]}:${functions.line[fn]}` : functions.module[fn] }), element("dl", {}, list)])];
   }
 

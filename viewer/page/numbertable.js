@@ -1,7 +1,7 @@
 // @ts-check
 /** A sortable table of numbers about functions; each row's name is a button that chooses it. */
 
-import { element, grouped } from "./format.js";
+import { element, grouped, percent } from "./format.js";
 
 const FIRST_ROWS = 150;
 
@@ -109,7 +109,7 @@ export function sureShare(share, low, high) {
   const points = (/** @type {number} */ value) => (value * 100).toFixed(1);
   const sure = low === null || high === null ? "too few to tell" : `${points(low)} – ${points(high)}`;
   const cell = element("span", { class: "share-cell", title: low === null ? "fewer than five transactions: too few to tell" : `95 % interval: ${sure} %` }, [
-    element("span", { class: "share-number", text: `${points(share)} %` }),
+    element("span", { class: "share-number", text: percent(share) }),
     element("span", { class: "share-sure", text: low === null ? "±?" : sure }),
     element("span", { class: "share-bar", "aria-hidden": "true" }),
   ]);

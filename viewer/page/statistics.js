@@ -22,7 +22,7 @@ export function functionDetail(told, row, model, link) {
     ["samples", grouped(functions.samples[row]), ""],
   ];
   const list = facts.flatMap(([key, value, more]) => [element("dt", { text: key }), element("dd", { text: more ? `${value} · ${more}` : value })]);
-  const head = element("section", {}, [element("h3", { text: "Function" }), element("p", { class: "detail-name", text: name[fn] }), element("p", { class: "where", text: place }), element("dl", {}, list)]);
+  const head = element("section", {}, [element("h2", { text: "Function" }), element("p", { class: "detail-name", text: name[fn] }), element("p", { class: "where", text: place }), element("dl", {}, list)]);
   const seen = functions.transactions?.[row] ?? null;
   if (seen === null) return [head, element("p", { class: "none", text: "It was seen in no transaction." })];
   return [head, spread(told, row, seen), histogram(told, fn), slowest(told, fn, model, link)];
@@ -43,7 +43,7 @@ function spread(told, row, seen) {
   });
   const share = functions.transaction_share[row];
   const said = `Time per transaction, in the ${plural(seen, "transaction")} it was seen in (${percent(share)} of them)`;
-  return element("section", {}, [element("h3", { text: "Latency" }), element("p", { class: "about", text: said }), element("dl", {}, items)]);
+  return element("section", {}, [element("h2", { text: "Latency" }), element("p", { class: "about", text: said }), element("dl", {}, items)]);
 }
 
 /** Bars, one a bin, from the first to the last that holds something. @param {any} told @param {number} fn */
@@ -63,7 +63,7 @@ function histogram(told, fn) {
     bars.push(bar);
   }
   const scale = element("p", { class: "bins-scale", "aria-hidden": "true" }, [element("span", { text: duration(edges[first]) }), element("span", { text: duration(edges[last + 1]) })]);
-  return element("section", {}, [element("h3", { text: "Distribution" }), element("ul", { class: "bins" }, bars), scale]);
+  return element("section", {}, [element("h2", { text: "Distribution" }), element("ul", { class: "bins" }, bars), scale]);
 }
 
 /** @param {any} told @param {number} fn @param {import("./model.js").Model} model @param {(transaction: number) => string} link */
@@ -84,5 +84,5 @@ function slowest(told, fn, model, link) {
       ]),
     ]));
   });
-  return element("section", {}, [element("h3", { text: "Slowest transactions that hold it" }), element("ul", { class: "slowest" }, items)]);
+  return element("section", {}, [element("h2", { text: "Slowest transactions that hold it" }), element("ul", { class: "slowest" }, items)]);
 }
