@@ -41,8 +41,10 @@ MOST_BOXES = 4000
 """Of a flame graph; the smallest are folded, and a served page can ask for what is in a fold."""
 
 MOST_SLOWEST = 10
-MOST_EMBEDDED = 25
-"""Names whose aggregates one file holds, those with most time."""
+MOST_EMBEDDED, FEWEST_EMBEDDED = 25, 4
+EMBEDDED_SAMPLES = 2_000_000
+"""Names whose aggregates one file holds, those with most time: so many, but fewer where their
+number times the samples exceeds this, so that a file of any size is written in seconds."""
 
 _IDENTITY = ["function", "module", "file", "line"]
 
@@ -130,13 +132,15 @@ def embedded(profile: Profile) -> dict[str, Any]:
     By the profile's clock; ``left_out`` says how many names were one too many.
     """
     listed = names(profile)
-    kept: list[tuple[str | None, str]] = [(None, ""), *listed[:MOST_EMBEDDED]]
+    fitting = EMBEDDED_SAMPLES // max(len(profile.rows), 1)
+    most = min(max(fitting, FEWEST_EMBEDDED), MOST_EMBEDDED)
+    kept: list[tuple[str | None, str]] = [(None, ""), *listed[:most]]
     made = [
         aggregate(profile, Asked(name, op, frames, profile.weight_clock))
         for name, op in kept
         for frames in FRAMES
     ]
-    return {"aggregates": made, "left_out": max(len(listed) - MOST_EMBEDDED, 0)}
+    return {"aggregates": made, "left_out": max(len(listed) - most, 0)}
 
 
 class Numbers:

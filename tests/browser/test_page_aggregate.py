@@ -8,7 +8,8 @@ import pytest
 
 from flamespan.aggregator import load
 from flamespan.aggregator.distribution import held
-from flamespan.viewer.aggregatedata import Asked, aggregate, subtree
+from flamespan.viewer import aggregatedata
+from flamespan.viewer.aggregatedata import Asked, aggregate, embedded, names, subtree
 from flamespan.viewer.html import render_html
 from flamespan.viewer.layout import left_heavy
 from helpers import webapp
@@ -290,3 +291,13 @@ def test_a_part_of_the_tree_is_laid_out_as_in_the_whole(profile):
         told = aggregate(profile, Asked(root=root))["boxes"]
         assert told["node"] == [n for n in range(root, root + size) if tree.total_ns[n]]
         assert told["total_ns"] == [tree.total_ns[n] for n in told["node"]]
+
+
+def test_a_large_file_holds_fewer_names(profile, monkeypatch):
+    listed = names(profile)
+    assert len(embedded(profile)["aggregates"]) == 3 * (1 + len(listed))
+    monkeypatch.setattr(aggregatedata, "FEWEST_EMBEDDED", 1)
+    monkeypatch.setattr(aggregatedata, "EMBEDDED_SAMPLES", 2 * len(profile.rows))
+    told = embedded(profile)
+    assert {(one["name"], one["op"]) for one in told["aggregates"]} == {(None, ""), *listed[:2]}
+    assert told["left_out"] == len(listed) - 2
