@@ -129,9 +129,8 @@ def page_data(
     Raises UsageError where the recordings lie so far apart that the page could not be exact.
     """
     tables, rows = profile.tables.with_hidden()[0], profile.rows.single()
-    origin, end = _extent(tables, rows)
-    links = links or Links()
     sent = rows if samples else rows.pick(np.zeros(len(rows), bool))
+    origin, end = _extent(tables, rows)
     sample_columns, stacks = _samples(tables, sent, origin)
     spans, span_columns = _span_part(profile, origin)
     head = {
@@ -139,19 +138,12 @@ def page_data(
         "title": title or _title(tables.processes),
         "origin_ns": str(origin),
         "end_ns": end - origin,
-        "functions": {
-            "name": tables.function_name,
-            "file": tables.function_file,
-            "module": tables.function_module,
-        },
-        "threads": [asdict(thread) for thread in tables.threads],
-        "processes": [_process(process, origin) for process in tables.processes],
+        **_tables(tables, origin),
         "weight_clock": profile.weight_clock,
         "spans": spans,
         "gaps": _gaps(profile, origin),
         "t95": [t_quantile(0.975, df) for df in _DEGREES],
-        "links": {"repository": links.repository, "editor": links.editor},
-        "sources": source_part(profile, links),
+        **_code(profile, links or Links()),
         "samples": len(rows),
         "piecewise": not samples,
     }
@@ -165,6 +157,25 @@ def page_data(
         **span_columns,
     }
     return PageData(head, {name: np.asarray(v, np.int64) for name, v in columns.items()})
+
+
+def _tables(tables: Tables, origin: int) -> dict[str, Any]:
+    return {
+        "functions": {
+            "name": tables.function_name,
+            "file": tables.function_file,
+            "module": tables.function_module,
+        },
+        "threads": [asdict(thread) for thread in tables.threads],
+        "processes": [_process(process, origin) for process in tables.processes],
+    }
+
+
+def _code(profile: Profile, links: Links) -> dict[str, Any]:
+    return {
+        "links": {"repository": links.repository, "editor": links.editor},
+        "sources": source_part(profile, links),
+    }
 
 
 def sample_data(whole: Profile, part: Profile) -> PageData:
