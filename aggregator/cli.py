@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from flamespan.aggregator import comparison, difftree, exporting, options
+from flamespan.aggregator import alignment, comparison, difftree, exporting, options
 from flamespan.aggregator.exporting import landing
 from flamespan.aggregator.exporting.json import plain, records
 from flamespan.aggregator.profile import Profile
@@ -183,6 +183,7 @@ def diff_parser(parser: argparse.ArgumentParser) -> None:
     """Options of ``flamespan diff``."""
     options.add_options(parser, sides=True)
     how = parser.add_argument_group("the comparison")
+    how.add_argument("--by", metavar="|".join(alignment.BY), default="function", help="the rows")
     how.add_argument(
         "--measure", metavar="|".join(comparison.MEASURES), default="self", help="time"
     )
@@ -196,7 +197,7 @@ def diff_parser(parser: argparse.ArgumentParser) -> None:
         "--fail-on-regression", action="store_true", help="exit with 1 where something is slower"
     )
     out = parser.add_argument_group("the answer")
-    out.add_argument("--match", metavar="REGEX", help="only functions whose name matches")
+    out.add_argument("--match", metavar="REGEX", help="only rows whose name matches")
     out.add_argument("--sort", metavar="COLUMN", help="largest first (text: from A)")
     out.add_argument("--limit", metavar="N", type=int, help=f"rows, 0: all (tables: {_LIMIT})")
     out.add_argument("--format", metavar="|".join(FORMATS), default="table", help="of the output")
@@ -210,7 +211,11 @@ def diff(args: argparse.Namespace) -> int:
         raise UsageError(f"--format {args.format!r}: there are {', '.join(FORMATS)}")
     match = options.pattern(args.match, "--match") if args.match else None
     found = comparison.compare(
-        _side(args, args.base), _side(args, args.new), measure=args.measure, test=args.test
+        _side(args, args.base),
+        _side(args, args.new),
+        by=args.by,
+        measure=args.measure,
+        test=args.test,
     )
     table = found.table if match is None else _matching(found.table, match)
     if args.sort:
