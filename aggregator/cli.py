@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from flamespan.aggregator import comparison, difftree, exporting, options
+from flamespan.aggregator import alignment, comparison, difftree, exporting, options
 from flamespan.aggregator.exporting import landing
 from flamespan.aggregator.exporting.json import plain, records
 from flamespan.aggregator.profile import Profile
@@ -186,6 +186,7 @@ def diff_parser(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("the comparison")
     for side in ("base", "new"):
         how.add_argument(f"--{side}-between", metavar="T0..T1", help=f"--between of {side} alone")
+    how.add_argument("--by", metavar="|".join(alignment.BY), default="function", help="the rows")
     how.add_argument(
         "--measure", metavar="|".join(comparison.MEASURES), default="self", help="time"
     )
@@ -199,7 +200,7 @@ def diff_parser(parser: argparse.ArgumentParser) -> None:
         "--fail-on-regression", action="store_true", help="exit with 1 where something is slower"
     )
     out = parser.add_argument_group("the answer")
-    out.add_argument("--match", metavar="REGEX", help="only functions whose name matches")
+    out.add_argument("--match", metavar="REGEX", help="only rows whose name matches")
     out.add_argument("--sort", metavar="COLUMN", help="largest first (text: from A)")
     out.add_argument("--limit", metavar="N", type=int, help=f"rows, 0: all (tables: {_LIMIT})")
     out.add_argument("--format", metavar="|".join(FORMATS), default="table", help="of the output")
@@ -216,6 +217,7 @@ def diff(args: argparse.Namespace) -> int:
     found = comparison.compare(
         _side(args, args.base, args.base_between),
         _side(args, args.new, args.new_between),
+        by=args.by,
         measure=args.measure,
         test=args.test,
     )

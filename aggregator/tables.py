@@ -6,10 +6,10 @@ whose leaf a row is, ``total_ns`` the weight of samples it stands on anywhere, e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,7 @@ def functions(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
     t = profile.tables
     group = Group(profile, t.frame_function, len(t.function_name))
     beyond = t.function_beyond_self_ns if profile.weight_clock == "wall" else None
-    return _table(group, lambda seen: _code(t, seen, t.function_line[seen]), quick, beyond)
+    return _table(group, lambda seen: code(t, seen, t.function_line[seen]), quick, beyond)
 
 
 def lines(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
@@ -46,16 +46,16 @@ def lines(profile: Profile, *, quick: bool = False) -> pd.DataFrame:
     t = profile.tables
     each = np.arange(len(t.frame_line), dtype=np.int32)
     group = Group(profile, each, len(each))
-    return _table(group, lambda seen: _code(t, t.frame_function[seen], t.frame_line[seen]), quick)
+    return _table(group, lambda seen: code(t, t.frame_function[seen], t.frame_line[seen]), quick)
 
 
-def _code(t: Tables, functions: Ids, lines: Ids) -> dict[str, object]:
-    """The columns that say which code a row is."""
+def code(t: Tables, functions: Ids, lines: Ids) -> dict[str, Sequence[Any]]:
+    """The columns that say which code a row is; ``functions`` and ``lines`` are per row."""
     return {
         "function": [t.function_name[i] for i in functions],
         "module": [t.function_module[i] for i in functions],
         "file": [t.function_file[i] for i in functions],
-        "line": lines,
+        "line": lines.tolist(),
         "origin": [Origin(t.function_origin[i]).label for i in functions],
     }
 

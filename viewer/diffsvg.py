@@ -23,6 +23,7 @@ _STEPS = (0.002, 0.01, 0.03, 0.1)
 """Changes of share (of the whole) from which on the colour is one shade stronger."""
 
 _PARTS = 10**12
+_WHOSE = {"line": "of its lines the surest"}
 
 _STYLE = """
 .d0 rect { fill: var(--d0); } .r1 rect { fill: var(--r1); } .r2 rect { fill: var(--r2); }
@@ -55,7 +56,7 @@ def write(found: Comparison, file: TextIO) -> None:
     about = (
         f"{words.duration(found.base.total_ns)} of {found.base.weight_clock} time before, "
         f"{words.duration(found.new.total_ns)} after; a box is as wide as the mean of both shares; "
-        "sure: its function changed by more than chance"
+        f"sure: its {found.by} changed by more than chance"
     )
     said = Said(title, f"Differential flame graph of {title}", about, left_out(boxes))
     draw(file, said, boxes, _LEGEND, _boxes(found, made, boxes), _STYLE)
@@ -65,18 +66,15 @@ def _boxes(found: Comparison, made: DiffTree, boxes: Boxes) -> Iterator[tuple[st
     """Name, classes and tooltip of each box."""
     t = found.matched.tables
     change = made.share_change() / _PARTS
-    table = found.table
-    keys = zip(table["function"], table["file"], table["line"], strict=True)
-    verdicts = dict(zip(keys, table["verdict"], strict=True))
+    verdicts = found.function_verdicts()
     rows = zip(boxes.function.tolist(), boxes.node.tolist(), strict=True)
     for place, (function, node) in enumerate(rows):
         if function == FOLDED:
             yield folded(made.tree, boxes, place)
             continue
-        identity = (t.function_name[function], t.function_file[function])
-        verdict = str(verdicts.get((*identity, int(t.function_line[function])), "same"))
+        verdict = verdicts[function]
         kind = _kind(made, node, float(change[node]), verdict)
-        yield identity[0], kind, _about(found, made, node, verdict)
+        yield t.function_name[function], kind, _about(found, made, node, verdict)
 
 
 def _kind(made: DiffTree, node: int, change: float, verdict: str) -> str:
@@ -103,4 +101,6 @@ def _about(found: Comparison, made: DiffTree, node: int, verdict: str) -> str:
         )
     if not made.base_total_ns[node] or not made.new_total_ns[node]:
         lines.append("new path" if made.new_total_ns[node] else "vanished path")
-    return "\n".join([*lines, f"the function ({found.measure} time): {verdict}"])
+    return "\n".join(
+        [*lines, f"{_WHOSE.get(found.by, f'the {found.by}')} ({found.measure} time): {verdict}"]
+    )

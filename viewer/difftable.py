@@ -138,18 +138,18 @@ def summary(found: Comparison) -> list[str]:
     if not found.tested:
         return [*lines, f"{TOO_FEW.capitalize()}: it takes 5 {found.unit}s on each side."]
     slower, faster = len(found.slower), len(found.faster)
-    of = f"of {words.counted(found.tested, 'function')} compared"
+    of = f"of {words.counted(found.tested, found.by)} compared"
     if slower or faster:
         noise = f"at most {ALARM * 100:.0f} % of alarms are chance"
         return [*lines, f"{slower} slower, {faster} faster, {of} ({noise})."]
-    said = f"No function changed by more than chance, {of}."
+    said = f"No {found.by} changed by more than chance, {of}."
     if found.would_have_seen:
         said += f" One of 1 % or more would have been seen from ×{found.would_have_seen:.2f} on."
     return [*lines, said]
 
 
-_TEXTS = ("verdict", "function", "where")
-_NAMED = ("function", "where")
+_NAMED = ("function", "module", "file", "where")
+_TEXTS = ("verdict", *_NAMED)
 _LEAST = 12
 _HEADINGS = {"share_after": "share after", "share_error": "±", "change_error": "±"}
 _DISPENSABLE = ("share_error", "share_after", "share", "where", "before", "q", "after")
@@ -160,7 +160,8 @@ def _headings(found: Comparison) -> list[str]:
     """The columns that this comparison has."""
     timed = ["before", "after", "change", "change_error"] if found.unit == "transaction" else []
     shares = ["share", "share_after", "share_error"]
-    return ["verdict", *timed, *shares, "q", "function", "where"]
+    named = [found.by] if found.by in ("module", "file") else ["function", "where"]
+    return ["verdict", *timed, *shares, "q", *named]
 
 
 def _cells(found: Comparison, row: dict[str, Any]) -> dict[str, str]:
@@ -182,9 +183,15 @@ def _cells(found: Comparison, row: dict[str, Any]) -> dict[str, str]:
         "share_after": words.percent(row["std_new_share"]),
         "share_error": "?" if points is None else f"{points * 100:.2f}",
         "q": "?" if row["q_value"] is None else f"{row['q_value']:.3g}",
-        "function": words.clean(row["function"]),
-        "where": place(row["file"], row["line"]),
+        **_named(found, row),
     }
+
+
+def _named(found: Comparison, row: dict[str, Any]) -> dict[str, str]:
+    """What a row is of."""
+    if found.by in ("module", "file"):
+        return {found.by: words.clean(row[found.by])}
+    return {"function": words.clean(row["function"]), "where": place(row["file"], row["line"])}
 
 
 def _reach(high: float | None, change: float) -> float | None:

@@ -2,16 +2,16 @@
 
 Each thread's stacks in time order as nested begin and end events (a box from when a function was
 first seen on the stack to when it no longer was; callers before callees, which events that carry a
-duration could not promise), spans as asynchronous events of their own
-tracks, since spans of concurrent tasks overlap. Times are microseconds with three decimals, that
-is nanoseconds, from the beginning of the recording. Format: "Trace Event Format", sections
-"Duration Events" and "Async Events".
+duration could not promise), spans as asynchronous events of their own tracks, since spans of
+concurrent tasks overlap. Times are microseconds from the beginning of the recording, with three
+decimals where there are any: nanoseconds. Format: "Trace Event Format", sections "Duration Events"
+and "Async Events".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
@@ -24,6 +24,8 @@ from flamespan.aggregator.timeline import NO_STACK, NOTHING, ThreadTimeline, Tim
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
 
+_PART = 1 << 18
+"""Characters that are written at a time."""
 
 MANY_CHANGES = 200_000
 """More changes of stacks than this make files of hundreds of megabytes."""
@@ -56,8 +58,21 @@ def write(profile: Profile, file: TextIO) -> None:
     file.write(",\n".join(json.dumps(event, ensure_ascii=False) for event in events))
     shift = lines.start_ns - origin_ns
     for line in lines.threads:
-        file.writelines(_boxes(profile, lines, line, shift))
+        file.writelines(_in_parts(_boxes(profile, lines, line, shift)))
     file.write("\n]}\n")
+
+
+def _in_parts(texts: Iterator[str]) -> Iterator[str]:
+    """The same text in fewer, longer pieces: what a file does for each piece takes its time."""
+    part: list[str] = []
+    size = 0
+    for text in texts:
+        part.append(text)
+        size += len(text)
+        if size > _PART:
+            yield "".join(part)
+            part, size = [], 0
+    yield "".join(part)
 
 
 def _ids(profile: Profile, thread: int) -> dict[str, int]:
@@ -96,7 +111,7 @@ def _boxes(
     profile: Profile, lines: Timelines, line: ThreadTimeline, shift_ns: int
 ) -> Iterator[str]:
     """The thread's events as JSON in time order, each after a comma; those of a moment together."""
-    ids = json.dumps(_ids(profile, line.thread))[1:-1]
+    ids = _compact(_ids(profile, line.thread))[1:-1]
     described: dict[int, str] = {}
     paths: dict[int, list[str]] = {NOTHING: []}
     ends = np.cumsum(line.weights_ns) + shift_ns
@@ -108,12 +123,15 @@ def _boxes(
         if stack not in paths:
             paths[stack] = _path(profile, lines, stack, described)
         path = paths[stack]
-        at = f'{ids}, "ts": {time_ns // 1000}.{time_ns % 1000:03}'
-        text = f',\n{{"ph": "E", {at}}}' * (open_boxes - same)
+        whole, rest = divmod(time_ns, 1000)
+        at = (
+            f',\n{{{ids},"ts":{whole}.{rest:03},"ph":' if rest else f',\n{{{ids},"ts":{whole},"ph":'
+        )
+        yield (at + '"E"}') * (open_boxes - same)
         if len(path) > same:
-            begin = f',\n{{"ph": "B", {at}, '
-            text += begin + begin.join(path[same:])
-        yield text
+            begin = at + '"B",'
+            yield begin
+            yield begin.join(path[same:])
         open_boxes = len(path)
 
 
@@ -129,7 +147,7 @@ def _path(profile: Profile, lines: Timelines, stack: int, described: dict[int, s
 def _described(profile: Profile, function: int) -> str:
     """Name, origin and place of a function's box (-1: no stack), as JSON without its braces."""
     if function < 0:
-        return json.dumps({"name": NO_STACK, "cat": "runtime"})[1:-1]
+        return _compact({"name": NO_STACK, "cat": "runtime"})[1:-1]
     tables = profile.tables
     event = {
         "name": tables.function_name[function] or "?",
@@ -139,4 +157,9 @@ def _described(profile: Profile, function: int) -> str:
             "line": int(tables.function_line[function]),
         },
     }
-    return json.dumps(event, ensure_ascii=False)[1:-1]
+    return _compact(event)[1:-1]
+
+
+def _compact(event: Mapping[str, object]) -> str:
+    """JSON without blanks: there are millions of events."""
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))

@@ -232,6 +232,102 @@ def test_new_and_vanished():
     assert table["verdict"].to_dict() == {"a": "same", "b": "faster", "c": "slower"}
 
 
+def several_files(requests, *, shift=0):
+    """Requests whose functions a, b stand in one file and c in another, ``shift`` lines lower."""
+    made = Drawing()
+    for number, (name, samples) in enumerate(requests, 1):
+        made.spans.started.append(SpanStart(number, 0, 100, name, "task", "", made.now))
+        for function, weight in samples:
+            line = 11 + ord(function) % 3 + shift
+            made.add_pass(weight, [(0, f"main:{1 + shift};{function}:{line}")], span=number)
+        made.spans.ended.append(SpanEnd(number, made.now, "ok"))
+    made.definitions.functions[:] = [
+        Function(f.name, "/app/tail.py" if f.name == "c" else f.file, 1 + shift)
+        for f in made.definitions.functions
+    ]
+    return made
+
+
+@pytest.mark.parametrize("by", ["function", "module", "file", "line"])
+@pytest.mark.parametrize("measure", ["self", "total"])
+def test_rows_of_every_kind_hold_what_the_report_holds(by, measure):
+    base = several_files(noisy(90, seed=1)).profile()
+    new = several_files(noisy(80, seed=2), shift=7).profile()
+    found = compare(base, new, by=by, measure=measure)
+    named = [name for name in ("function", "module", "file", "line") if name in found.table]
+    assert named == {"module": ["module"], "file": ["file"]}.get(
+        by, ["function", "module", "file", "line"]
+    )
+    ask = {"function": "functions", "module": "modules", "file": "files", "line": "lines"}[by]
+    for side, profile in (("base", base), ("new", new)):
+        reported = getattr(profile.in_transactions(), ask)(quick=True)
+        reported = reported[reported[f"{measure}_ns"] > 0]
+        known = [name for name in named if name != "line"]
+        theirs = sorted(map(tuple, reported[[*known, f"{measure}_ns"]].to_numpy().tolist()))
+        ours = found.table[[*known, f"{side}_{measure}_ns"]].to_numpy().tolist()
+        assert sorted(map(tuple, ours)) == theirs
+    assert set(found.table["presence"]) == {"both"}
+    if by == "line":  # as the new side has them: code that moved as a whole is the same code
+        assert set(found.table["line"]) >= {11 + ord(f) % 3 + 7 for f in "abc"}
+    assert found.whole.iloc[0] == "<transaction>"
+
+
+@pytest.mark.parametrize(
+    ("by", "slower"), [("module", "code"), ("file", "/app/code.py"), ("line", 12)]
+)
+def test_a_slower_module_file_and_line_are_found(by, slower):
+    base = several_files(noisy(300, seed=1)).profile()
+    new = several_files(noisy(300, factor=1.5, seed=2)).profile()
+    found = compare(base, new, by=by)
+    assert found.slower[by].tolist() == [slower]
+    assert found.faster.empty
+    equal = compare(base, several_files(noisy(300, seed=3)).profile(), by=by)
+    assert set(equal.table["verdict"]) == {"same"}
+    assert not equal.regressed
+
+
+def test_the_sum_of_a_module_may_stay_where_its_functions_change():
+    swapped = {"a": "b", "b": "a", "c": "c"}
+    base = noisy(300, seed=1)
+    new = [(name, [(swapped[f], w) for f, w in s]) for name, s in noisy(300, seed=2)]
+    sides = several_files(base).profile(), several_files(new).profile()
+    assert set(diff(*sides, by="module")["verdict"]) == {"same"}
+    by_function = diff(*sides).set_index("function")["verdict"].to_dict()
+    assert by_function == {"a": "faster", "b": "slower", "c": "same"}
+
+
+def test_new_and_vanished_files_and_lines():
+    base = several_files([("x", [("a", 10), ("c", 5)])] * 30).profile()
+    new = several_files([("x", [("a", 10), ("b", 5)])] * 30).profile()
+    table = diff(base, new, by="file").set_index("file")
+    assert table["presence"].to_dict() == {"/app/code.py": "both", "/app/tail.py": "vanished"}
+    table = diff(base, new, by="line").set_index("function")
+    assert table["presence"].to_dict() == {"a": "both", "b": "new", "c": "vanished"}
+    assert table.loc["c", "line"] == 11
+
+
+def test_a_project_in_another_folder_is_the_same_project():
+    """Also where a function vanished: its old file did not."""
+    base = placed([("f", "/app/code.py", 5), ("gone", "/app/code.py", 9)], ["f", "gone"])
+    new = placed([("f", "/lib/code.py", 5)], ["f"])
+    for by in ("module", "file"):
+        table = diff(base, new, by=by, measure="total")
+        assert table["presence"].tolist() == ["both"]
+        assert table[by].tolist() == [{"module": "code", "file": "/lib/code.py"}[by]]
+
+
+def test_lines_of_functions_whose_first_line_is_not_known_match_by_number():
+    def side(begin, line):
+        made = Drawing()
+        made.add_pass(10, [(0, f"f:{line}")])
+        made.definitions.functions[:] = [Function("f", "/app/code.py", begin)]
+        return made.profile()
+
+    assert diff(side(0, 12), side(10, 12), by="line")["presence"].tolist() == ["both"]
+    assert diff(side(5, 7), side(10, 12), by="line")["line"].tolist() == [12]
+    assert sorted(diff(side(5, 7), side(10, 13), by="line")["line"]) == [7, 13]
+
+
 @several
 @given(SIDE, SIDE)
 def test_the_tree_of_both_keeps_both_sums(base, new):
@@ -250,6 +346,7 @@ def test_the_tree_of_both_keeps_both_sums(base, new):
     [
         ({"measure": "weight"}, "no measure 'weight'; there are self, total"),
         ({"test": "luck"}, "no test 'luck'; there are both, time, share"),
+        ({"by": "thread"}, "no comparison by 'thread'; there are function, module, file, line"),
     ],
 )
 def test_unknown_words(options, said):
@@ -283,6 +380,26 @@ def test_the_command_says_what_the_table_says(files, capsys):
     assert "1 slower, 0 faster, of 3 functions compared" in text
     assert main(["diff", *files, "--format", "markdown", "--limit", "1"]) == 0
     assert "| slower |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("by", ["module", "file", "line"])
+def test_the_command_compares_by_other_rows(files, tmp_path, capsys, by):
+    expected = diff(*map(load, files), by=by)
+    assert main(["diff", *files, "--by", by, "--format", "csv"]) == 0
+    assert capsys.readouterr().out == expected.to_csv(index=False, lineterminator="\n")
+    assert main(["diff", *files, "--by", by, "--format", "json", "--fail-on-regression"]) == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["verdict"] for row in rows] == expected["verdict"].tolist()
+    svg = tmp_path / "diff.svg"
+    assert main(["diff", *files, "--by", by, "--svg", str(svg)]) == 0
+    text = capsys.readouterr().out
+    assert f"of {len(expected)} {by}{'s' if len(expected) > 1 else ''} compared" in text
+    assert f"sure: its {by} changed" in svg.read_text("utf-8")
+    assert (' up sure"' in svg.read_text("utf-8")) == (by == "line")
+    assert main(["diff", *files, "--by", by, "--format", "markdown", "--match", "code|a"]) == 0
+    heading = by if by != "line" else "function | where"
+    assert f"| q | {heading} |" in capsys.readouterr().out
+    assert main(["diff", files[0], files[0], "--by", by, "--fail-on-regression"]) == 0
 
 
 @pytest.mark.parametrize("width", ["50", "80", "160"])
@@ -329,6 +446,7 @@ def test_pictures_and_stacks_of_both(files, tmp_path, capsys):
     [
         (["--transaction", "w"], "before.fspan: no transaction 'w'; there is 'x', 'y'"),
         (["--measure", "x"], "no measure 'x'"),
+        (["--by", "x"], "no comparison by 'x'; there are function, module, file, line"),
         (["--format", "x"], "--format 'x': there are table"),
         (["--svg", "{none}/x.svg"], "cannot be written"),
         (["--sort", "colour"], "--sort 'colour': this table has function"),

@@ -30,6 +30,7 @@ from flamespan.profiler.model import (
 from flamespan.profiler.samplefile import SampleWriter
 
 NAMES, FUNCTIONS, STACKS, STACKS_A_NAME = 40, 180, 3000, 300
+LINES = 3
 INTERVAL_US, PASSES_A_FLUSH = 10_000, 10_000
 TICK_NS = 1000
 PATHS = {"stdlib": "/lib", "sys_path": ["/srv/app"]}
@@ -127,14 +128,15 @@ def record(
 
 
 def _definitions(service: Service) -> tuple[Definitions, list[int]]:
-    """Functions, frames (one a function) and the node of every stack."""
+    """Functions, their frames (``LINES`` each) and the node of every stack."""
     made = Definitions(threads=[Thread(0, 100, 200, "MainThread", is_main=True)])
     nodes: dict[tuple[int, int], int] = {}
     for f in range(FUNCTIONS):
         folder = "/lib" if f % 4 == 0 else "/srv/app"
         made.functions.append(Function(f"f{f}", f"{folder}/part{f // 10}.py", f + 1))
-        made.frame_function.append(f + 1)
-        made.frame_line.append(f + 1)
+        for line in range(LINES):
+            made.frame_function.append(f + 1)
+            made.frame_line.append(f + 1 + line)
     leaves = []
     for stack in service.stacks:
         node = 0
@@ -142,7 +144,7 @@ def _definitions(service: Service) -> tuple[Definitions, list[int]]:
             if (node, f) not in nodes:
                 nodes[node, f] = len(nodes) + 1
                 made.stack_parent.append(node)
-                made.stack_frame.append(f + 1)
+                made.stack_frame.append(f * LINES + (node + f) % LINES + 1)
             node = nodes[node, f]
         leaves.append(node)
     return made, leaves
