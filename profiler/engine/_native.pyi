@@ -226,9 +226,10 @@ def set_await_types(
     wraps: tuple[tuple[type, int], ...],
     waiter: type | None,
     waiter_future: int,
+    future: type | None,
     future_state: int,
-    task: type | None,
-    task_coroutine: int,
+    tasks: tuple[tuple[type, int, int, bool], ...],
+    forks: tuple[tuple[object, tuple[int, ...], int, int, object], ...],
     /,
 ) -> None:
     """What leads from one coroutine to the next; see ``awaits.py``."""
@@ -241,6 +242,14 @@ def use_task_names(name_task: Callable[[Any], None], /) -> None:
 
 def offset_of(holder: object, target: object, /) -> int:
     """Where in its fixed part ``holder`` points to ``target``; -1: nowhere."""
+
+def path_of(
+    objects: tuple[object, ...], targets: tuple[object, ...], most: int, /
+) -> tuple[int, ...] | None:
+    """Offsets that lead from each object, pointer by pointer, to its target, at most so many.
+
+    Needs two or three pairs; None: there is no such path, or memory cannot be read here.
+    """
 
 def offset_of_ints(a: object, b: object, c: object, x: int, y: int, z: int, /) -> int:
     """Where ``a``, ``b``, ``c``, of one type, hold these C ints; -1: not at exactly one place."""
