@@ -322,6 +322,7 @@ class Stats:
     unchosen_transactions: int = 0
     unfollowed_transactions: int = 0
     choice_errors: int = 0
+    scrub_errors: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The counters as a JSON object; ``from_json`` gives them back."""
