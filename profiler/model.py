@@ -260,8 +260,7 @@ class SpanEnd(NamedTuple):
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class SpanTag:
+class SpanTag(NamedTuple):
     """A label on a span; a later value of the same key replaces the earlier one."""
 
     id: int
@@ -269,8 +268,7 @@ class SpanTag:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class SpanMeasurement:
+class SpanMeasurement(NamedTuple):
     """A number measured in a span, with its unit ("byte", "millisecond", "" for a plain count)."""
 
     id: int

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-from flamespan.profiler.model import SpanEvents, SpanStart, SpanTag
+from flamespan.profiler.spancolumns import SpanColumns
 
 Scrub = Callable[[str, str, str], "str | None"]
 """``(kind, key, text)`` → what is written instead; None: nothing is.
@@ -38,23 +38,26 @@ class Scrubber:
         self._function = function
         self._known: dict[tuple[str, str, str], str | None] = {}
 
-    def clean(self, events: SpanEvents) -> SpanEvents:
+    def clean(self, events: SpanColumns) -> SpanColumns:
         """The events as they are written."""
-        tags = ((tag, self._text("tag", tag.key, tag.value)) for tag in events.tags)
-        return SpanEvents(
-            started=[self._start(row) for row in events.started],
-            ended=events.ended,
-            tags=[SpanTag(tag.id, tag.key, text) for tag, text in tags if text is not None],
-            measurements=events.measurements,
-        )
+        ids, parents, threads, names, ops, descriptions, starts = events.started
+        names = self._texts("name", ops, names, DROPPED_NAME)
+        descriptions = self._texts("description", ops, descriptions, "")
+        started = (ids, parents, threads, names, ops, descriptions, starts)
+        said = (self._text("tag", key, text) for _, key, text in zip(*events.tags, strict=True))
+        kept = [
+            (number, key, text)
+            for number, key, text in zip(*events.tags[:2], said, strict=True)
+            if text is not None
+        ]
+        tags = tuple(map(list, zip(*kept, strict=True))) or ([], [], [])
+        return SpanColumns(started, events.ended, tags, events.measurements)
 
-    def _start(self, row: SpanStart) -> SpanStart:
-        name, description = row.name, row.description
-        if name:
-            name = self._text("name", row.op, name) or DROPPED_NAME
-        if description:
-            description = self._text("description", row.op, description) or ""
-        return row._replace(name=name, description=description)
+    def _texts(self, kind: str, keys: list[str], texts: list[str], dropped: str) -> list[str]:
+        return [
+            text and (self._text(kind, key, text) or dropped)
+            for key, text in zip(keys, texts, strict=True)
+        ]
 
     def _text(self, kind: str, key: str, text: str) -> str | None:
         asked = (kind, key, text)
