@@ -22,6 +22,7 @@ from flamespan.profiler.engine import CONTEXT_RULE, Engine, threads
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import Header
 from flamespan.profiler.recorder import Limits, Recorder
+from flamespan.profiler.scrubbing import Scrub, Scrubber
 from flamespan.profiler.spanlog import SpanLog
 
 MODES = ("continuous", "transactions")
@@ -51,6 +52,7 @@ class Options:
     transaction_sample_rate: float | Choice
     max_spans_per_s: int
     max_open_spans: int
+    scrub: Scrub | str | None
 
 
 class Session:
@@ -71,7 +73,12 @@ class Session:
             self.engine.sleep_between(log)
         stem = file_stem(self.header)
         self.recorder = Recorder(
-            self.engine, log, os.path.join(options.directory, stem), self.header, options.limits
+            self.engine,
+            log,
+            os.path.join(options.directory, stem),
+            self.header,
+            options.limits,
+            None if options.scrub is None else Scrubber(options.scrub),
         )
         self.recorder.after_flush = self._poll_door
 

@@ -13,6 +13,7 @@ from flamespan.profiler import environment, folder, systhreads
 from flamespan.profiler.engine import Engine, Helper
 from flamespan.profiler.model import End, Header, Stats
 from flamespan.profiler.samplefile import SUFFIX, SampleWriter
+from flamespan.profiler.scrubbing import Scrubber
 from flamespan.profiler.spanlog import SpanLog
 
 FLUSH_S = 1.0
@@ -22,7 +23,7 @@ MAX_RETRY_S = 60.0
 TRIM_S = 10.0
 """Between two looks at how much the folder holds."""
 
-_DROPS = ("dropped_samples", "dropped_spans", "torn", "failed_flushes")
+_DROPS = ("dropped_samples", "dropped_spans", "torn", "failed_flushes", "scrub_errors")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,13 @@ class Recorder:
     """
 
     def __init__(
-        self, engine: Engine, spans: SpanLog, stem: str, header: Header, limits: Limits
+        self,
+        engine: Engine,
+        spans: SpanLog,
+        stem: str,
+        header: Header,
+        limits: Limits,
+        scrubber: Scrubber | None = None,
     ) -> None:
         self.path: str | None = None
         self.trouble = ""  # why nothing is written at the moment
@@ -56,6 +63,7 @@ class Recorder:
         self._stem = stem
         self._header = header
         self._limits = limits
+        self._scrubber = scrubber
         self._part = 0
         self._writer: SampleWriter | None = None
         self._opened_s = 0.0
@@ -164,6 +172,8 @@ class Recorder:
         if early is not None:
             early.add(spans)
             spans = early
+        if self._scrubber is not None:
+            spans = self._scrubber.clean(spans)
         self._trim_if_due()
         writer.flush(
             batch.definitions,
@@ -198,6 +208,7 @@ class Recorder:
         stats.most_open_spans = self._spans.most_open
         stats.unchosen_transactions = self._spans.unchosen
         stats.choice_errors = chooser.errors if chooser else 0
+        stats.scrub_errors = self._scrubber.errors if self._scrubber else 0
         stats.failed_flushes = self._failed
         stats.recorder_cpu_ns = self._cpu_ns
         return stats

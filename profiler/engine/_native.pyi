@@ -19,6 +19,8 @@ class SpanCore:
     name: str
     op: str
     description: str
+    tags: tuple[tuple[str, str], ...] | None
+    renamed: bool
 
     def __new__(cls, mark: int, parent: SpanCore | None = None) -> Self: ...
     @property
@@ -64,10 +66,8 @@ class SpanQueue:
     def has_room(self) -> bool:
         """Whether another can be taken; else it is counted as dropped."""
 
-    def take(
-        self, start: type[SpanStart], end: type[SpanEnd], /
-    ) -> tuple[list[SpanStart], list[SpanEnd], list[object], list[int]]:
-        """Rows of spans opened and closed, other events, ids of spans that nobody can close."""
+    def take(self, start: type[SpanStart], end: type[SpanEnd], whole: bool, /) -> tuple[Any, ...]:
+        """What a ``spancolumns.Taken`` consists of; 64-bit numbers are bytes."""
 
     def forget(self) -> None:
         """Start afresh in a child of fork."""
@@ -217,6 +217,12 @@ class Helper:
     ) -> Helper: ...
     def stop(self, timeout_s: float, /) -> bool:
         """No more calls; False: one goes on after ``timeout_s``."""
+
+def delta_planes(numbers: Any, /) -> tuple[int, bytes]:
+    """Differences of an array of 64-bit numbers, as ``columns.pack_deltas`` packs them."""
+
+def id_planes(ids: dict[str, int], texts: list[str], /) -> tuple[int, bytes] | None:
+    """Numbers of texts, as ``columns.pack_ids`` packs them; None: not all are known."""
 
 def line_of(table: bytes, first_line: int, unit: int, /) -> int:
     """The line of instruction ``unit`` in a location table (PEP 626)."""
