@@ -13,8 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from flamespan.profiler import autostart, dump, launch, session, settings
-from flamespan.profiler import control as door
+from flamespan.profiler import asking, autostart, dump, launch, session, settings
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.spanlog import MAX_OPEN, MAX_SPANS
 
@@ -216,12 +215,12 @@ def control_parser(parser: argparse.ArgumentParser) -> None:
 
 def control(args: argparse.Namespace) -> int:
     """Tell a running process to start, stop, say how it does, or show its stacks."""
-    if not door.SUPPORTED:
+    if not asking.SUPPORTED:
         raise UsageError("flamespan control needs Linux")
     request = {"command": args.command, "rate_hz": args.rate}
     if args.output is not None:
         request["directory"] = os.path.abspath(args.output)
-    answer = door.ask(args.pid, request)
+    answer = asking.ask(args.pid, request)
     if args.json:
         print(json.dumps(answer, indent=2))
     elif args.command == "dump":

@@ -18,38 +18,20 @@ import os
 import signal
 import stat
 import struct
-import tempfile
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from flamespan.profiler import systhreads
-from flamespan.profiler.errors import FlamespanError, UsageError
+from flamespan.profiler.asking import SUPPORTED, VARIABLE, folder, read_line, socket_path
+from flamespan.profiler.errors import FlamespanError
 from flamespan.profiler.systhreads import SystemThread
 
-VARIABLE = "FLAMESPAN_CONTROL"
-"""Set to 0 a recording has no socket."""
-
 TIMEOUT_S = 0.5
-MAX_REQUEST = 64 << 10
 MAX_AT_ONCE = 16
 _PEER = struct.Struct("3i")  # pid, uid, gid
-SUPPORTED = hasattr(_socket, "SO_PEERCRED")
 
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-def folder() -> str:
-    """Where this user's sockets are: $XDG_RUNTIME_DIR/flamespan, else flamespan-UID in /tmp."""
-    base = os.environ.get("XDG_RUNTIME_DIR", "")
-    if base and os.path.isdir(base) and os.access(base, os.W_OK):
-        return os.path.join(base, "flamespan")
-    return os.path.join(tempfile.gettempdir(), f"flamespan-{os.geteuid()}")
-
-
-def socket_path(pid: int, where: str = "") -> str:
-    """The socket of a process."""
-    return os.path.join(where or folder(), f"{pid}.sock")
 
 
 def is_wanted() -> bool:
@@ -257,72 +239,3 @@ def _send(caller: _socket.socket, answer: dict[str, Any]) -> None:
         caller.sendall(json.dumps(answer).encode() + b"\n")
     with contextlib.suppress(OSError):
         caller.close()
-
-
-def read_line(peer: _socket.socket, most: int = MAX_REQUEST) -> dict[str, Any]:
-    """One line of JSON, an object. Raises OSError or ValueError where none comes."""
-    data = bytearray()
-    while not data.endswith(b"\n"):
-        piece = peer.recv(64 << 10)
-        if not piece or len(data) + len(piece) > most:
-            raise ValueError("no whole line of JSON")
-        data += piece
-    value = json.loads(data)
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
-    return value
-
-
-def ask(pid: int, request: dict[str, Any], timeout_s: float = 20.0) -> dict[str, Any]:
-    """What a process answers. Raises UsageError where it does not."""
-    path = _find(pid)
-    peer = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    try:
-        peer.settimeout(timeout_s)
-        peer.connect(path)
-        peer.sendall(json.dumps(request).encode() + b"\n")
-        answer = read_line(peer, 256 << 20)
-    except PermissionError:
-        raise UsageError(
-            f"process {pid} is another user's: only its owner may control it"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"process {pid} does not answer: {error or 'it ended'}") from None
-    finally:
-        peer.close()
-    if "error" in answer:
-        raise UsageError(f"process {pid}: {answer['error']}")
-    return answer
-
-
-def _find(pid: int) -> str:
-    """The socket of a process, which it makes within a second and a half of its start."""
-    import time  # noqa: PLC0415 - for the command only
-
-    until_s = time.monotonic() + 3
-    while True:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            raise UsageError(f"there is no process {pid}") from None
-        except PermissionError:
-            pass
-        for where in _folders(pid):
-            if os.path.exists(socket_path(pid, where)):
-                return socket_path(pid, where)
-        if time.monotonic() > until_s:
-            raise UsageError(
-                f"process {pid} has no flamespan that listens: start it with flamespan run, or "
-                "call profiler.start() or controlled.listen() in it (Linux; not with "
-                f"{VARIABLE}=0)"
-            )
-        time.sleep(0.05)
-
-
-def _folders(pid: int) -> list[str]:
-    """Where the socket may be: root looks where the process's own user would have it."""
-    found = [folder(), os.path.join(tempfile.gettempdir(), f"flamespan-{os.geteuid()}")]
-    with contextlib.suppress(OSError):
-        owner = os.stat(f"/proc/{pid}").st_uid
-        found += [f"/run/user/{owner}/flamespan", f"/tmp/flamespan-{owner}"]
-    return found

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from flamespan.profiler import control, lifecycle, session
+from flamespan.profiler import asking, control, lifecycle, session
 from flamespan.profiler.control import Door
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.lifecycle import Options, Session
@@ -33,7 +33,7 @@ def listen(signal: int | None = None, **options: Any) -> None:
     Raises UsageError for options that cannot be, and where there are no such sockets.
     """
     global _options, _listens  # noqa: PLW0603 - one per process
-    if not control.SUPPORTED:
+    if not asking.SUPPORTED:
         raise UsageError("flamespan control needs Linux: its sockets tell who is at the other end")
     _options = session.Profiler(**options).options
     _listens = True
@@ -44,7 +44,7 @@ def listen(signal: int | None = None, **options: Any) -> None:
     try:
         DOOR.open()
     except OSError as error:
-        raise UsageError(f"cannot listen in {control.folder()}: {error}") from error
+        raise UsageError(f"cannot listen in {asking.folder()}: {error}") from error
     if lifecycle.running() is None:
         DOOR.wait()
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from flamespan.profiler import control
+from flamespan.profiler import asking
 from helpers import recordings
 
-pytestmark = pytest.mark.skipif(not control.SUPPORTED, reason="needs SO_PEERCRED (Linux)")
+pytestmark = pytest.mark.skipif(not asking.SUPPORTED, reason="needs SO_PEERCRED (Linux)")
 
 PAGE = Path(__file__).parents[2] / "docs" / "doors" / "control.md"
 COMMANDS = re.findall(r"^flamespan control PID (.*)$", PAGE.read_text("utf-8"), re.M)
