@@ -250,5 +250,5 @@ def _status(answer: dict[str, Any]) -> list[str]:
         f"open    {answer['open_transactions']} transactions, {answer['open_spans']} spans",
     ]
     if answer["trouble"]:
-        lines.append(f"NOT RECORDED: the file cannot be written: {answer['trouble']}")
+        lines.append(f"TROUBLE {answer['trouble']}")
     return lines

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import errno
 import json
 import logging
 import os
 import signal
 import stat
 import struct
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -29,6 +31,9 @@ from flamespan.profiler.systhreads import SystemThread
 
 TIMEOUT_S = 0.5
 MAX_AT_ONCE = 16
+SPARE_DESCRIPTORS = 16
+"""So many file descriptors have to be left to the application, or it has no socket."""
+
 _PEER = struct.Struct("3i")  # pid, uid, gid
 
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
@@ -65,6 +70,9 @@ class Door:
         _own_folder(where)
         path = socket_path(os.getpid(), where)
         made = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        if made.fileno() >= _descriptors() - SPARE_DESCRIPTORS:
+            made.close()
+            raise OSError(errno.EMFILE, "the application has hardly any file descriptors left")
         fresh = f"{path}.new"  # it gets its name when it answers
         try:
             with contextlib.suppress(FileNotFoundError):
@@ -208,6 +216,13 @@ def on_signal(number: int, toggle: Callable[[], None]) -> None:
             before(signum, frame)
 
     signal.signal(number, handle)
+
+
+def _descriptors() -> int:
+    import resource  # noqa: PLC0415 - not on Windows, where there are no such sockets
+
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if most == resource.RLIM_INFINITY else most
 
 
 def _own_folder(path: str) -> None:
