@@ -70,7 +70,8 @@ def start(
             the oldest that nobody is writing are removed. 0: any amount.
         mode: "continuous", or "transactions": the sampler sleeps while no transaction is open.
         transaction_sample_rate: share of the transactions to record, 0 to 1; or a function
-            ``(name, op, tags) -> bool | float`` that is asked when one begins. One that is not
+            ``(name, op, tags) -> bool | float`` that is asked when one begins (of a request, whose
+            route is not known yet, ``tags`` hold "http.method" and "url.path", which are not kept). One that is not
             chosen has no spans, nor has what runs on its behalf; its samples belong to no
             transaction, and in "transactions" mode are not kept. Where the function raises, the
             transaction is recorded and the error counted, and logged once.

@@ -1,6 +1,6 @@
 """The C core's contract; ``native/*.c`` keep it. ``native.py`` is its only user."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
 from types import CodeType, TracebackType
 from typing import Any, Self, TypeVar
@@ -142,6 +142,92 @@ def bind(
     for a decorator without brackets.
     """
 
+Opening = tuple[str, str, str]
+Outcome = tuple[str | None, tuple[tuple[str, str], ...], str]
+
+class Request:
+    """One request as a transaction, from its first line of code until its body has been sent.
+
+    ``route`` (a template, as "/users/{id}") and ``code`` may be set at any time before the end;
+    ``done`` says that it is over. ``ask`` is called with environ or scope where the route is not
+    known: as an answer begins (WSGI), and at the end. ``path`` is for a function that chooses
+    transactions only.
+    """
+
+    route: str | None
+    code: int
+    ask: Callable[[Any], str | None] | None
+
+    def __new__(cls, method: object, path: object = None) -> Self: ...
+    @property
+    def done(self) -> bool: ...
+    @property
+    def span(self) -> Span: ...
+    def finish(self, error: BaseException | None = None, status: str = "", /) -> None:
+        """It is over: say what it was. A second call does nothing."""
+
+    def leave(self) -> None:
+        """Let the context that runs be as it was before, if this is over."""
+
+class AsgiExchange(Request):
+    """A request or websocket, and what passes between server and application for it."""
+
+    def send(self, message: MutableMapping[str, Any], /) -> Awaitable[None]: ...
+    def receive(self) -> Awaitable[MutableMapping[str, Any]]: ...
+    def end(self, error: BaseException | None = None, /) -> None:
+        """The application has returned, or raised this error."""
+
+class WsgiExchange(Request):
+    """A request, and its body, which tells when it is closed."""
+
+    def start_response(self, *args: Any, **more: Any) -> Any: ...
+    def answer(self, body: Iterable[bytes], whole: bool, /) -> Self:
+        """What the server gets as the body; ``whole``: it is not sent."""
+
+    def end(self, error: BaseException | None = None, /) -> None:
+        """It is over, maybe with this error."""
+
+    def close(self) -> None: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> bytes: ...
+
+def asgi_exchange(
+    scope: dict[str, Any],
+    receive: Any,
+    send: Any,
+    route: Callable[[dict[str, Any]], str | None] | None,
+    is_websocket: bool,
+    /,
+) -> AsgiExchange:
+    """A request or websocket that begins: found in ``scope``, which is asked for the route."""
+
+def wsgi_exchange(
+    environ: dict[str, Any],
+    start_response: Any,
+    route: Callable[[dict[str, Any]], str | None] | None,
+    /,
+) -> WsgiExchange:
+    """A request that begins, likewise."""
+
+def bind_requests(
+    key: str,
+    openings: Mapping[str, Opening],
+    websocket: Opening,
+    other: Opening,
+    hint: Callable[[str, Any], Mapping[str, object]],
+    outcome: Callable[[str, str | None, int], Outcome],
+    cancelling: tuple[type[BaseException], ...],
+    cancelled: str,
+    /,
+) -> None:
+    """Take what is needed of the rest, once.
+
+    Under which ``key`` a request lies in environ or scope; (prefix, name, op) of one that begins,
+    by method, or of a websocket, or of an unknown method; ``hint(prefix, path)`` for a function
+    that chooses; ``outcome(prefix, route, code)``, which is asked once for each; the exceptions
+    that make the status ``cancelled``.
+    """
+
 class Sampler:
     """A thread that samples this process without the GIL.
 
@@ -242,6 +328,9 @@ def set_await_types(
 
 def use_greenlets(getcurrent: Callable[[], object], /) -> None:
     """Transactions entered in greenlets are sampled where these wait."""
+
+def step_of(inner: Coroutine[Any, Any, Any], /) -> Any:
+    """An awaitable around a coroutine, as requests put it around ``send`` and ``receive``."""
 
 def use_task_names(name_task: Callable[[Any], None], /) -> None:
     """``name_task(span)`` is called for a transaction entered in a coroutine or greenlet."""

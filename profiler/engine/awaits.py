@@ -27,7 +27,7 @@ PENDING, CANCELLED, FINISHED = 0, 1, 2
 
 @functools.cache
 def wraps() -> Wraps:
-    """What the interpreter itself puts between two coroutines."""
+    """What the interpreter itself puts between two coroutines, and what we do."""
     coroutine, agen = _coroutine(), _agen()
     step = agen.__anext__()
     found = []
@@ -43,7 +43,9 @@ def wraps() -> Wraps:
     (inside,) = (each for each in gc.get_referents(default) if type(each) is type(step))
     found.append((type(default), _native.offset_of(default, inside)))
     inside.close()
-    coroutine.close()
+    step = _native.step_of(coroutine)
+    found.append((type(step), _native.offset_of(step, coroutine)))
+    step.close()
     return tuple((kind, at) for kind, at in found if at > 0)
 
 

@@ -82,7 +82,7 @@ class _State:
     complain: Callable[[str], None]
 
 
-_state = _State()
+state = _State()
 
 
 def bind(
@@ -95,8 +95,8 @@ def bind(
     complain: Callable[[str], None],
 ) -> None:
     """What is needed of the rest, once; see ``_native.pyi``."""
-    _state.type, _state.nothing, _state.variable = span_type, nothing, variable
-    _state.wrap, _state.text, _state.tag, _state.complain = wrap, text, tag, complain
+    state.type, state.nothing, state.variable = span_type, nothing, variable
+    state.wrap, state.text, state.tag, state.complain = wrap, text, tag, complain
 
 
 def record_into(
@@ -107,10 +107,10 @@ def record_into(
     decide: Callable[[str, str, Any], bool] | None,
 ) -> None:
     """Where spans go that are opened from now on; see ``_native.pyi``."""
-    _state.entered, _state.left = entered, left
-    _state.rate, _state.decide = rate, decide
-    _state.uniform = random.Random().random  # anew: children of fork shall not choose alike
-    _state.log = log
+    state.entered, state.left = entered, left
+    state.rate, state.decide = rate, decide
+    state.uniform = random.Random().random  # anew: children of fork shall not choose alike
+    state.log = log
 
 
 class Scope:
@@ -122,17 +122,19 @@ class Scope:
 
     __slots__ = ("_open", "_wish")
 
-    def __init__(self, is_transaction: bool, name: Any, op: Any, text: Any, tags: Any) -> None:
-        self._wish = (is_transaction, name, op, text, tags)
+    def __init__(
+        self, is_transaction: bool, name: Any, op: Any, text: Any, tags: Any, hint: Any = None
+    ) -> None:
+        self._wish = (is_transaction, name, op, text, tags, hint)
         self._open: list[tuple[SpanCore, Token[Any] | None]] = []
 
     def __enter__(self) -> Any:
-        if _state.log is None:
-            return _state.nothing
+        if state.log is None:
+            return state.nothing
         span = self.begin()
-        if span is _state.nothing:
+        if span is state.nothing:
             # What closes it must find that there is nothing to close.
-            self._open.append((_state.variable.get() or span, None))
+            self._open.append((state.variable.get() or span, None))
         else:
             self._open.append((span, activate(span)))
         return span
@@ -153,7 +155,7 @@ class Scope:
     def _mine(self) -> int:
         """Which entry to close: one scope may be open in several tasks at once."""
         if len(self._open) > 1:
-            active = _state.variable.get()
+            active = state.variable.get()
             for place in range(len(self._open) - 1, -1, -1):
                 if self._open[place][0] is active:
                     return place
@@ -161,7 +163,7 @@ class Scope:
 
     def __call__(self, function: F) -> F:
         """Decorate ``function``: a span per call."""
-        wrapped: F = _state.wrap(function, self.again)
+        wrapped: F = state.wrap(function, self.again)
         return wrapped
 
     def again(self) -> Scope:
@@ -170,33 +172,33 @@ class Scope:
 
     def begin(self) -> SpanCore:
         """Open a span without making it the active one (generators do that step by step)."""
-        log = _state.log
+        log = state.log
         if log is None:
-            return _state.nothing
-        is_transaction, name, op, text, tags = self._wish
-        around = _state.variable.get()
+            return state.nothing
+        is_transaction, name, op, text, tags, hint = self._wish
+        around = state.variable.get()
         # One left over from an earlier recording, or closed elsewhere, is not around this one.
         around = _open_one(around if around is not None and around.log is log else None)
         parent = None if is_transaction else around
         if parent is not None and parent.mark <= 0:
             log.dropped += parent.mark == _DROPPED
-            return _state.nothing
-        if parent is None and not _is_chosen(name or text or op, op, tags):
+            return state.nothing
+        if parent is None and not _is_chosen(name or text or op, op, hint or tags):
             log.unchosen += 1
             return self._make(log, None, _UNCHOSEN)
         if not log.has_room():
-            return _state.nothing if parent is not None else self._make(log, None, _DROPPED)
+            return state.nothing if parent is not None else self._make(log, None, _DROPPED)
         if is_transaction and around is not None and around.is_root:
             around.parent = _open_one(around.parent)  # or chains grow without end
         span = self._make(log, around, _next_id())
         span.is_root = parent is None
         log.opened(span)
         if tags:
-            _state.tag(span, tags)
+            state.tag(span, tags)
         return span
 
     def _make(self, log: SpanQueue, parent: SpanCore | None, mark: int) -> SpanCore:
-        span = _state.type(mark, parent)
+        span = state.type(mark, parent)
         span.log = log
         span.name, span.op, span.description = map(_text, self._wish[1:4])
         span.thread_ident = _get_ident()
@@ -205,7 +207,7 @@ class Scope:
 
 
 def _text(given: Any) -> str:
-    return given if type(given) is str and len(given) <= MAX_TEXT else _state.text(given)
+    return given if type(given) is str and len(given) <= MAX_TEXT else state.text(given)
 
 
 def _open_one(span: Any) -> Any:
@@ -215,9 +217,9 @@ def _open_one(span: Any) -> Any:
 
 
 def _is_chosen(name: Any, op: Any, tags: Any) -> bool:
-    if _state.decide is not None:
-        return _state.decide(_text(name), _text(op), tags)
-    return _state.rate >= 1 or _state.uniform() < _state.rate
+    if state.decide is not None:
+        return state.decide(_text(name), _text(op), tags)
+    return state.rate >= 1 or state.uniform() < state.rate
 
 
 def transaction(name: str, op: str = "", tags: Mapping[str, object] | None = None) -> Scope:
@@ -241,20 +243,20 @@ def span(op: str, description: str = "") -> Scope:
 
 def _needs_text(function: str, given: object) -> None:
     if type(given) is not str and callable(given):
-        _state.complain(function)
+        state.complain(function)
 
 
 def activate(span: Any) -> Any:
     """Make ``span`` the active one here; give the token back to ``deactivate``."""
-    token = _state.variable.set(span)
-    if _state.entered is not None:
-        _state.entered(span)
+    token = state.variable.set(span)
+    if state.entered is not None:
+        state.entered(span)
     return token
 
 
 def deactivate(span: Any, token: Any) -> None:
     """Undo ``activate``; in another context or out of order the next open span takes over."""
-    variable = _state.variable
+    variable = state.variable
     try:
         if variable.get() is span:
             variable.reset(token)
@@ -265,8 +267,8 @@ def deactivate(span: Any, token: Any) -> None:
     if active is not None and active.end_ns:
         active = _open_one(active)
         variable.set(active)
-    if _state.left is not None:
-        _state.left(active)
+    if state.left is not None:
+        state.left(active)
 
 
 def finish(span: Any, error: BaseException | None) -> None:
@@ -280,5 +282,6 @@ def finish(span: Any, error: BaseException | None) -> None:
 
 def reopen(span: Any) -> None:
     """After a fork, in the child: queue an open span as if it had just been opened."""
+    span.told = False  # to its parent's file, if at all
     if span.id and not span.end_ns and span.log is not None:
         span.log.opened(span)

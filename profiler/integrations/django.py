@@ -61,7 +61,7 @@ def _request_of(request: Any) -> tuple[Request | None, bool]:
     held = request.scope if hasattr(request, "scope") else request.META
     if KEY in held:
         return held[KEY], False
-    ours = held[KEY] = Request(request.method)
+    ours = held[KEY] = Request(request.method, request.path)
     return ours, True
 
 

@@ -20,13 +20,20 @@ def instrument(app: Any) -> Any:
     if NAME in app.extensions:
         return app
 
-    def started(*_: Any, **__: Any) -> None:
-        asked = flask.request
-        request, rule = asked.environ.get(KEY), asked.url_rule
-        if request is not None and rule is not None:
-            request.route = rule.rule
+    def failed(*_: Any, **__: Any) -> None:
+        """An error that leaves Flask has no answer to begin; the rule is still known here."""
+        environ = flask.request.environ
+        request = environ.get(KEY)
+        if request is not None and request.route is None:
+            request.route = _rule(environ)
 
-    app.wsgi_app = Middleware(app.wsgi_app)
-    flask.request_started.connect(started, app)
-    app.extensions[NAME] = started  # signals hold their receivers weakly
+    app.wsgi_app = Middleware(app.wsgi_app, route=_rule)
+    flask.got_request_exception.connect(failed, app)
+    app.extensions[NAME] = failed  # signals hold their receivers weakly
     return app
+
+
+def _rule(environ: dict[str, Any]) -> str | None:
+    """The rule that matched, of the request that Flask has put into the environ."""
+    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+    return None if rule is None else str(rule.rule)

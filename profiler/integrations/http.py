@@ -1,17 +1,20 @@
 """A request as a transaction: what it is called, how it ended. Servers and frameworks add the rest.
 
 Nothing of a request but its method, route and status code is kept: no path, query, header, body.
-A request pays for every line here, so there are few.
+What is done for each request is in ``engine/webcore.py``; it asks here once for each route.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
-from flamespan.profiler.active import ACTIVE, Span
-from flamespan.profiler.engine import spancore
-from flamespan.profiler.spans import transaction
+import flamespan.profiler.active  # noqa: F401 - what requests are needs what spans are
+from flamespan.profiler.engine import webcore
+from flamespan.profiler.engine.webcore import Request
+
+__all__ = ["KEY", "METHODS", "NOT_FOUND", "NO_ROUTE", "Request", "known", "status_of"]
 
 KEY = "flamespan.request"
 """Where environ (WSGI) and scope (ASGI) hold the Request, so that frameworks find it."""
@@ -47,59 +50,41 @@ def known(method: Any) -> str:
     return method if method in METHODS else "_OTHER"
 
 
-class Request:
-    """One request from its first line of code until its body has been sent.
+def _opening(prefix: str, op: str = "http.server") -> tuple[str, str, str]:
+    """What a request's name begins with; its name and op as long as no more is known."""
+    return prefix, f"{prefix} {NO_ROUTE}", op
 
-    ``route`` (a template, as "/users/{id}") and ``code`` may be set at any time before the end;
-    ``done`` says that it is over.
-    """
 
-    __slots__ = ("_method", "_name", "_prefix", "_token", "code", "done", "route", "span")
+def _hint(prefix: str, path: Any) -> Mapping[str, object]:
+    """What a function that chooses transactions may know of a request; none of it is kept."""
+    return {"http.method": _method(prefix), "url.path": path if isinstance(path, str) else ""}
 
-    def __init__(self, method: Any, op: str = "http.server") -> None:
-        self._method = method = method if method in METHODS else "_OTHER"
-        self._prefix = "WS" if op == "websocket.server" else method
-        self._name = name = f"{self._prefix} <no route>"
-        self.route: str | None = None
-        self.code = 0
-        self.span: Span = transaction(name, op).begin()
-        self._token: Any = None
-        self.done = self.span.log is None  # the recording has ended just now
-        if not self.done:
-            self._token = spancore.activate(self.span)
 
-    def finish(self, error: BaseException | None = None, status: str = "") -> None:
-        """It is over: say what it was. A second call does nothing."""
-        if self.done:
-            return
-        self.done = True
-        span = self.span
-        if span.id and span.log is not None:
-            if error is not None and not self.code:
-                self.code = 500
-            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-                status = "cancelled"
-            if not span.status:  # one that the application has set stays
-                span.status = status or ("error" if error else status_of(self.code))
-            self._describe(span)
-        spancore.finish(span, error)
-        self.leave()
+def _method(prefix: str) -> str:
+    return "GET" if prefix == "WS" else prefix
 
-    def _describe(self, span: Span) -> None:
-        route, code = self.route, self.code
-        tags: tuple[tuple[str, str], ...] = (("http.method", self._method),)
-        if route is not None:
-            tags += (("route", route),)
-        elif code == 404:
-            route = NOT_FOUND
-        if code:
-            tags += (("http.status_code", str(code)),)
-        # What the application has called otherwise meanwhile stays so.
-        if route is not None and span.name is self._name:
-            span.name, span.renamed = f"{self._prefix} {route}", True
-        span.tags = tags
 
-    def leave(self) -> None:
-        """Let the context that runs be as it was before, if this is over."""
-        if self.done and self._token is not None and ACTIVE.get() is self.span:
-            spancore.deactivate(self.span, self._token)
+def outcome(
+    prefix: str, route: str | None, code: int
+) -> tuple[str | None, tuple[tuple[str, str], ...], str]:
+    """Name (None: no better one than at first), tags and status of a request that is over."""
+    tags = [("http.method", _method(prefix))]
+    if route is not None:
+        tags.append(("route", route))
+    elif code == 404:
+        route = NOT_FOUND
+    if code:
+        tags.append(("http.status_code", str(code)))
+    return None if route is None else f"{prefix} {route}", tuple(tags), status_of(code)
+
+
+webcore.bind_requests(
+    KEY,
+    {method: _opening(method) for method in METHODS},
+    _opening("WS", "websocket.server"),
+    _opening("_OTHER"),
+    _hint,
+    outcome,
+    (asyncio.CancelledError, GeneratorExit),
+    "cancelled",
+)

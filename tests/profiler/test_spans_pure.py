@@ -17,7 +17,15 @@ sys.exit(pytest.main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize(
-    "module", ["test_spans.py", "test_choosing.py", "test_modes.py", "test_bounds.py"]
+    "module",
+    [
+        "test_spans.py",
+        "test_choosing.py",
+        "test_modes.py",
+        "test_bounds.py",
+        "integrations/test_asgi.py",
+        "integrations/test_wsgi.py",
+    ],
 )
 def test_without_the_c_core(module):
     done = subprocess.run(

@@ -5,15 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "asgi.h"
 #include "clock.h"
 #include "helper.h"
 #include "learn.h"
 #include "lines.h"
 #include "packing.h"
+#include "request.h"
 #include "sampler.h"
 #include "scope.h"
 #include "spancalls.h"
 #include "strands.h"
+#include "wsgi.h"
 
 typedef struct {
     PyObject_HEAD
@@ -311,7 +314,8 @@ static int fill_module(PyObject *module) {
         PyModule_AddFunctions(module, packing_functions) < 0)
         return -1;
     spans->queue = spanqueue_add(module);
-    return spans->queue && !spantype_add(module) ? scope_add(module, spans) : -1;
+    if (!spans->queue || spantype_add(module) || scope_add(module, spans)) return -1;
+    return request_add(module, spans) || asgi_add(module, spans) || wsgi_add(module, spans) ? -1 : 0;
 }
 
 static int traverse_module(PyObject *module, visitproc visit, void *arg) {

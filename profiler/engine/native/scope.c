@@ -64,7 +64,7 @@ PyObject *scope_make(SpanState *st, const SpanWish *wish) {
     if (!self) return NULL;
     self->state = st;
     self->wish = (SpanWish){wish->is_transaction, Py_NewRef(wish->name), Py_NewRef(wish->op),
-                            Py_NewRef(wish->description), Py_XNewRef(wish->tags)};
+                            Py_NewRef(wish->description), Py_XNewRef(wish->tags), NULL};
     self->more = NULL;
     self->count = self->room = 0;
     self->tracked = false;
@@ -117,7 +117,7 @@ static PyObject *scope_enter(Scope *self, PyObject *unused) {
         push(self, active ? active : (SpanObject *)Py_NewRef(span), NULL);
         return (PyObject *)span;
     }
-    PyObject *token = span_activate(st, span);
+    PyObject *token = span_activate(st, span, 1);
     push(self, (SpanObject *)Py_NewRef(span), token);
     return (PyObject *)span;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "request.h"
 #include "scope.h"
 
 /* What a Python function's signature would do, without its price: `count` parameters by name. */
@@ -75,7 +76,7 @@ static int is_span(SpanState *st, PyObject *given) {
 static PyObject *activate(PyObject *module, PyObject *given) {
     SpanState *st = state_of(module);
     if (!is_span(st, given)) return NULL;
-    PyObject *token = span_activate(st, (SpanObject *)given);
+    PyObject *token = span_activate(st, (SpanObject *)given, 1);
     return token ? token : Py_NewRef(Py_None);
 }
 
@@ -151,7 +152,7 @@ int span_state_traverse(SpanState *st, visitproc visit, void *arg) {
     Py_VISIT(st->left);
     Py_VISIT(st->name_task);
     Py_VISIT(st->decide);
-    return 0;
+    return request_state_traverse(&st->web, visit, arg);
 }
 
 /* Only what ends a recording: scopes and spans that are still there need the rest. */
@@ -176,6 +177,7 @@ void span_state_free(SpanState *st) {
     Py_CLEAR(st->complain);
     Py_CLEAR(st->empty);
     Py_CLEAR(st->error);
+    request_state_free(&st->web);
 }
 
 PyDoc_STRVAR(span_doc,

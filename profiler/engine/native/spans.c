@@ -10,7 +10,7 @@ enum { TEXT_MAX = 10000 };
 
 /* What is wrong in our own Python code is not the application's trouble. An interrupt that happened
  * to hit it is, and is raised again as soon as the application goes on. */
-static void clear_error(void) {
+void span_clear_error(void) {
     bool interrupt = PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_KeyboardInterrupt);
     PyErr_Clear();
     if (interrupt) PyErr_SetInterrupt();
@@ -22,14 +22,14 @@ static PyObject *as_text(SpanState *st, PyObject *given) {
         return Py_NewRef(given);
     PyObject *text = PyObject_CallOneArg(st->text, given);
     if (text) return text;
-    clear_error();
+    span_clear_error();
     return Py_NewRef(st->empty);
 }
 
 static SpanObject *make(SpanState *st, SpanQueue *log, SpanObject *parent, const SpanWish *wish) {
     SpanObject *self = (SpanObject *)st->type->tp_alloc(st->type, 0);
     if (!self) {
-        clear_error();
+        span_clear_error();
         return (SpanObject *)Py_NewRef(st->nothing);
     }
     self->magic = SPAN_MAGIC;
@@ -47,7 +47,7 @@ static SpanObject *make(SpanState *st, SpanQueue *log, SpanObject *parent, const
 
 SpanObject *span_active(SpanState *st) {
     PyObject *value = NULL;
-    if (PyContextVar_Get(st->variable, NULL, &value) < 0) clear_error();
+    if (PyContextVar_Get(st->variable, NULL, &value) < 0) span_clear_error();
     if (value && PyType_IsSubtype(Py_TYPE(value), st->type)) return (SpanObject *)value;
     Py_XDECREF(value);
     return NULL;
@@ -75,10 +75,10 @@ static PyObject *name_of(SpanState *st, const SpanWish *wish) {
 static int is_chosen(SpanState *st, const SpanWish *wish) {
     if (st->decide) {
         PyObject *name = name_of(st, wish), *op = as_text(st, wish->op);
-        PyObject *tags = wish->tags ? wish->tags : Py_None;
+        PyObject *tags = wish->hint ? wish->hint : wish->tags ? wish->tags : Py_None;
         PyObject *answer = PyObject_CallFunctionObjArgs(st->decide, name, op, tags, NULL);
         int chosen = answer ? PyObject_IsTrue(answer) : 1;
-        if (!answer || chosen < 0) clear_error();
+        if (!answer || chosen < 0) span_clear_error();
         Py_XDECREF(answer);
         Py_DECREF(name);
         Py_DECREF(op);
@@ -119,7 +119,7 @@ static bool count_closed(SpanObject *span) {
 
 static void set_tags(SpanState *st, SpanObject *span, PyObject *tags) {
     PyObject *done = PyObject_CallFunctionObjArgs(st->tag, span, tags, NULL);
-    if (!done) clear_error();
+    if (!done) span_clear_error();
     Py_XDECREF(done);
 }
 
@@ -162,18 +162,18 @@ SpanObject *span_begin(SpanState *st, const SpanWish *wish) {
 
 static void tell(PyObject *function, PyObject *what) {
     PyObject *done = PyObject_CallOneArg(function, what);
-    if (!done) clear_error();
+    if (!done) span_clear_error();
     Py_XDECREF(done);
 }
 
 /* Note in which task or greenlet a transaction goes on, and which of its spans is the innermost
  * there. It is noted before samples can name the span. */
-static void note_strand(SpanState *st, SpanObject *span) {
+static void note_strand(SpanState *st, SpanObject *span, int is_named) {
     if (span->id <= 0) return;
     if (!span->strand) {
         span->strand = span->is_root ? strands_open(span->id, span->start_ns) : span->parent->strand;
         if (span->is_root) {
-            if (span->strand && st->name_task) tell(st->name_task, (PyObject *)span);
+            if (is_named && span->strand && st->name_task) tell(st->name_task, (PyObject *)span);
             return;
         }
     }
@@ -196,11 +196,11 @@ static void span_left(SpanState *st, SpanObject *span, SpanObject *active) {
     if (st->left) tell(st->left, active ? (PyObject *)active : Py_None);
 }
 
-PyObject *span_activate(SpanState *st, SpanObject *span) {
-    note_strand(st, span);
+PyObject *span_activate(SpanState *st, SpanObject *span, int is_named) {
+    note_strand(st, span, is_named);
     PyObject *token = PyContextVar_Set(st->variable, (PyObject *)span);
     if (!token) {
-        clear_error();
+        span_clear_error();
         return NULL;
     }
     span_entered(st, span);
@@ -210,14 +210,14 @@ PyObject *span_activate(SpanState *st, SpanObject *span) {
 static void set_active(SpanState *st, SpanObject *span) {
     PyObject *value = span ? (PyObject *)span : Py_None;
     PyObject *token = PyContextVar_Set(st->variable, value);
-    if (!token) clear_error();
+    if (!token) span_clear_error();
     Py_XDECREF(token);
 }
 
 void span_deactivate(SpanState *st, SpanObject *span, PyObject *token) {
     SpanObject *active = span_active(st);
     if (active == span && PyContextVar_Reset(st->variable, token) < 0) {
-        clear_error(); /* entered in another context: there is nothing to restore here */
+        span_clear_error(); /* entered in another context: there is nothing to restore here */
         set_active(st, span->parent);
     }
     if (active == span) {

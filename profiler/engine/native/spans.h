@@ -4,6 +4,20 @@
 
 #include "spantype.h"
 
+/* Of the module: what requests need to know. References all of them (request.c). */
+typedef struct {
+    PyObject *key; /* under which a request lies in environ or scope */
+    PyObject *openings, *websocket, *other; /* (prefix, name, op), the first by method */
+    PyObject *hint;              /* (prefix, path) -> what a choosing function gets as tags */
+    PyObject *outcome, *outcomes; /* (prefix, route, code) -> (name, tags, status); those known */
+    PyObject *cancelling, *cancelled; /* exceptions; the status that they make */
+    PyObject *request, *step, *asgi, *wsgi; /* types */
+    PyObject *type, *method, *path, *status, *more_body; /* keys of ASGI: scope, messages */
+    PyObject *request_method, *path_info; /* of WSGI's environ */
+    /* Types of messages. */
+    PyObject *start, *body, *pathsend, *ws_start, *ws_accept, *ws_close, *disconnect;
+} WebState;
+
 /* Of the module: what spans need to know. */
 typedef struct {
     SpanQueue *log;         /* NULL while nothing records */
@@ -18,20 +32,23 @@ typedef struct {
     double rate;
     unsigned long long random;
     long long last_id;
+    WebState web;
 } SpanState;
 
 /* What to open: borrowed. */
 typedef struct {
     int is_transaction;
     PyObject *name, *op, *description, *tags;
+    PyObject *hint; /* NULL, or what a function that chooses gets instead of the tags */
 } SpanWish;
 
 /* Open a span without making it active. What comes back is `nothing`, or without an id, if it is
  * not recorded. A new reference; never NULL. */
 SpanObject *span_begin(SpanState *state, const SpanWish *wish);
 
-/* Make it the active one here; a token for `span_deactivate`. NULL: it could not be. */
-PyObject *span_activate(SpanState *state, SpanObject *span);
+/* Make it the active one here; a token for `span_deactivate`. NULL: it could not be. `is_named`:
+ * the name of the task that it is entered in is worth a tag. */
+PyObject *span_activate(SpanState *state, SpanObject *span, int is_named);
 
 /* Undo that; in another context or out of order the next open span takes over. */
 void span_deactivate(SpanState *state, SpanObject *span, PyObject *token);
@@ -41,6 +58,9 @@ void span_finish(SpanState *state, SpanObject *span, PyObject *error);
 
 /* After a fork, in the child: queue an open span as if it had just been opened. */
 void span_reopen(SpanObject *span);
+
+/* What is wrong in our own Python code is not the application's trouble; interrupts are. */
+void span_clear_error(void);
 
 /* The active span as it lies in the context, open or not. A new reference, or NULL. */
 SpanObject *span_active(SpanState *state);

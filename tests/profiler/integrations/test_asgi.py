@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -142,3 +144,96 @@ def test_routes_below_mounts(recorded):
         ("GET /", "http.server", "ok"): 1,
         ("GET <not found>", "http.server", "not_found"): 1,
     }
+
+
+def test_send_and_receive_are_awaited_as_coroutines_are(recorded):
+    steps = []
+
+    class Slow:
+        """An awaitable that is no coroutine, and gives way twice."""
+
+        def __await__(self):
+            yield from asyncio.sleep(0).__await__()
+            steps.append("half")
+            yield from asyncio.sleep(0).__await__()
+            return {"type": "http.request"}
+
+    async def app(scope, receive, send):
+        assert (await asyncio.create_task(receive()))["type"] == "http.request"
+        assert (await asyncio.wait_for(receive(), 5))["type"] == "http.request"
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await asyncio.gather(send({"type": "http.response.body"}))
+
+    call(Middleware(app), receive=Slow, send=lambda message: Slow())
+    assert len(steps) == 4
+    assert recorded().counts() == {("GET <no route>", "http.server", "ok"): 1}
+
+
+def test_a_timeout_reaches_what_is_awaited_and_the_error_what_awaits(recorded):
+    cleaned = []
+
+    async def hangs():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cleaned.append(True)
+
+    async def raises(message):
+        raise ValueError(message["type"])
+
+    async def app(scope, receive, send):
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(receive(), 0.01)
+        with pytest.raises(ValueError, match=r"http.response.start") as caught:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        assert caught.traceback[-1].name == "raises"
+        step = receive()
+        step.close()
+        with pytest.raises(RuntimeError, match="already awaited"):
+            await step
+
+    call(Middleware(app), receive=hangs, send=raises)
+    assert cleaned == [True]
+    assert recorded().counts() == {("GET <no route>", "http.server", "ok"): 1}
+
+
+def test_nothing_of_a_request_is_left_for_the_collector(recorded):
+    class Message(dict):
+        pass
+
+    gone = []
+
+    async def app(scope, receive, send):
+        scope["mark"] = mark = Message()
+        gone.append(weakref.ref(mark))
+        await hello(scope, receive, send)
+
+    gc.disable()
+    try:
+        call(Middleware(app))
+        assert gone[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_a_function_that_chooses_is_told_method_and_path_which_are_not_kept(tmp_path):
+    asked = []
+
+    def choose(name, op, tags):
+        asked.append((name, op, dict(tags)))
+        return tags["url.path"] != "/health"
+
+    started = profiler.start(tmp_path, transaction_sample_rate=choose)
+    try:
+        call(Middleware(hello, route=lambda scope: "/users/{id}"), path="/users/4711")
+    finally:
+        profiler.stop()
+    told = {"http.method": "GET", "url.path": "/users/4711"}
+    assert asked == [("GET <no route>", "http.server", told)]
+    (transaction,) = doors.read(tmp_path).transactions
+    assert transaction.tags == {
+        "http.method": "GET",
+        "route": "/users/{id}",
+        "http.status_code": "200",
+    }
+    assert b"4711" not in started.path.read_bytes()
