@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import importlib
 import logging
 import os
@@ -26,6 +27,12 @@ from flamespan.profiler.scrubbing import Scrub, Scrubber
 from flamespan.profiler.spanlog import SpanLog
 
 MODES = ("continuous", "transactions")
+
+REFUSED = {
+    getattr(errno, name, -1)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EMFILE", "ENFILE")
+}
+"""What the system may refuse today and not tomorrow: no reason for an application not to start."""
 
 _lock = threading.RLock()
 _running: Session | None = None
@@ -132,13 +139,14 @@ def begin(options: Options) -> Session:
             )
         session = Session(options, SpanLog(options.max_spans_per_s, options.max_open_spans))
         try:
-            os.makedirs(options.directory, mode=0o700, exist_ok=True)
             session.recorder.open()
         except OSError as error:
-            raise UsageError(
-                f"cannot record to {options.directory}: {error.strerror or error}; "
-                "name a folder that can be written"
-            ) from error
+            if error.errno not in REFUSED:
+                raise UsageError(
+                    f"cannot record to {options.directory}: {error.strerror or error}; "
+                    "name a folder that can be written"
+                ) from error
+            session.recorder.give_up(error)
         try:
             session.run()
         except RuntimeError as error:  # no more threads

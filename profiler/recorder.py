@@ -68,7 +68,7 @@ class Recorder:
         self._writer: SampleWriter | None = None
         self._opened_s = 0.0
         self._failed = 0
-        self._lost_samples = 0
+        self._lost_samples = self._lost_spans = 0
         self._retry_s = 0.0
         self._retry_at_s = 0.0
         self._cpu_ns = 0
@@ -83,7 +83,9 @@ class Recorder:
         self._due_s = 0.0  # of the next flush: kept over a pause, however often forks make one
 
     def open(self) -> None:
-        """Make the first file now. Raises OSError where that cannot be."""
+        """Make the first file now, and its folder. Raises OSError where that cannot be."""
+        if self.path is None:
+            os.makedirs(os.path.dirname(self._stem), mode=0o700, exist_ok=True)
         self._take(self._make())
 
     def _make(self) -> SampleWriter:
@@ -96,6 +98,10 @@ class Recorder:
     def _take(self, writer: SampleWriter) -> None:
         self._writer, self.path = writer, writer.path
         self._opened_s = time.monotonic()
+
+    def give_up(self, error: OSError) -> None:
+        """There is no first file: go on without, and try again later."""
+        self._give_up_file(error)
 
     def start(self) -> None:
         """Begin to flush once a second."""
@@ -193,6 +199,9 @@ class Recorder:
                 self._stats_if_due(last or restart, len(batch.samples)),
                 header,
             )
+        except OSError:
+            self._lost_spans += 0 if restart else len(spans.ended[0])  # or they are told again
+            raise
         finally:
             if following is not None:
                 self._close("rotate")
@@ -233,7 +242,7 @@ class Recorder:
         """Counters since the start; ``in_flight`` samples are being written, so not lost yet."""
         stats = self._engine.stats()
         stats.dropped_samples += self._lost_samples - in_flight
-        stats.dropped_spans = self._spans.dropped
+        stats.dropped_spans = self._spans.dropped + self._lost_spans
         chooser = self._spans.chooser
         stats.most_open_spans = self._spans.most_open
         stats.unchosen_transactions = self._spans.unchosen
@@ -283,7 +292,8 @@ class Recorder:
     def _drop(self) -> None:
         """Forget what cannot be written; ids begin anew, for the next file."""
         self._lost_samples += len(self._engine.drain(restart=True).samples)
-        self._spans.drain(restart=True)
+        self._lost_spans += len(self._spans.drain().ended[0])
+        self._spans.drain(restart=True)  # tells those that are open again
 
 
 def _why(error: Exception) -> str:

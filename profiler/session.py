@@ -71,10 +71,10 @@ def start(
         mode: "continuous", or "transactions": the sampler sleeps while no transaction is open.
         transaction_sample_rate: share of the transactions to record, 0 to 1; or a function
             ``(name, op, tags) -> bool | float`` that is asked when one begins (of a request, whose
-            route is not known yet, ``tags`` hold "http.method" and "url.path", which are not kept). One that is not
-            chosen has no spans, nor has what runs on its behalf; its samples belong to no
-            transaction, and in "transactions" mode are not kept. Where the function raises, the
-            transaction is recorded and the error counted, and logged once.
+            route is not known yet, ``tags`` hold "http.method" and "url.path", which are not kept).
+            One that is not chosen has no spans, nor has what runs on its behalf; its samples belong
+            to no transaction, and in "transactions" mode are not kept. Where the function raises,
+            the transaction is recorded and the error counted, and logged once.
         max_spans_per_s: spans that are kept a second (transactions are spans); more are dropped
             and counted, as are tags and measurements.
         max_open_spans: spans that may be open at once; more are dropped and counted.
@@ -85,8 +85,11 @@ def start(
             where it raises, the text is not written and the error counted, and logged once.
 
     Raises:
-        UsageError: an option that cannot be, a folder that cannot be written, or a recording
-            that is running already.
+        UsageError: an option or folder that cannot be, or a recording that is running already.
+
+    Where the system refuses to write (disk full, folder read-only, no rights, no more open files),
+    now or later, the application goes on: one line of the log says so, ``flamespan control PID
+    status`` too while it lasts, and it is tried again within a minute at most.
     """
     profiler = Profiler(
         directory,
