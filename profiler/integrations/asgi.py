@@ -8,6 +8,7 @@ from typing import Any
 from flamespan.profiler import session
 from flamespan.profiler.active import RECORDING
 from flamespan.profiler.engine.webcore import asgi_exchange
+from flamespan.profiler.integrations import uvicorn
 from flamespan.profiler.integrations.http import KEY
 
 Scope = dict[str, Any]
@@ -28,6 +29,7 @@ class Middleware:
     """
 
     def __init__(self, app: App, *, route: Route | None = None) -> None:
+        uvicorn.flush_at_end()
         self.app = app
         self._route = route or route_in
 

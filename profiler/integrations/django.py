@@ -7,7 +7,7 @@ import weakref
 from typing import Any
 
 from flamespan.profiler.active import RECORDING
-from flamespan.profiler.integrations import needs
+from flamespan.profiler.integrations import needs, uvicorn
 from flamespan.profiler.integrations.http import KEY, Request
 
 
@@ -27,6 +27,7 @@ class Middleware:
         self._is_async = asgiref.iscoroutinefunction(get_response)
         if self._is_async:
             asgiref.markcoroutinefunction(self)
+            uvicorn.flush_at_end()
 
     def __call__(self, request: Any) -> Any:
         """As Django has it."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import weakref
 
 import pytest
 
 from flamespan import profiler
 from flamespan.profiler.integrations.asgi import Middleware
-from helpers import doors
+from helpers import doors, servers
 
 
 @pytest.fixture
@@ -195,6 +196,29 @@ def test_a_timeout_reaches_what_is_awaited_and_the_error_what_awaits(recorded):
     call(Middleware(app), receive=hangs, send=raises)
     assert cleaned == [True]
     assert recorded().counts() == {("GET <no route>", "http.server", "ok"): 1}
+
+
+def test_a_server_that_dies_of_its_signal_has_written_before(tmp_path):
+    """Without lifespan nobody tells the application; uvicorn then kills itself by SIGTERM."""
+    pytest.importorskip("uvicorn")
+    (tmp_path / "app.py").write_text(
+        "from flamespan import profiler\n"
+        "from flamespan.profiler.integrations.asgi import Middleware\n"
+        "profiler.start('profiles', max_file_age_s=60)\n"
+        "async def hello(scope, receive, send):\n"
+        "    assert scope['type'] == 'http'\n"
+        "    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+        "    await send({'type': 'http.response.body'})\n"
+        "app = Middleware(hello, route=lambda scope: '/')\n"
+    )
+    port = servers.free_port()
+    command = servers.python("-m", "uvicorn", "app:app", "--port", str(port))
+    with servers.running(tmp_path, *command, port=port) as program:
+        for _ in range(5):
+            assert servers.get(port, "/") == 200
+    assert program.returncode == -signal.SIGTERM
+    counts = doors.read(tmp_path / "profiles").counts()
+    assert counts == {("GET /", "http.server", "ok"): 5}
 
 
 def test_nothing_of_a_request_is_left_for_the_collector(recorded):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 import pytest
 
 from helpers import doors, servers
@@ -25,8 +23,7 @@ def test_django(tmp_path, server):
     }[server]
     command += ["app:wsgi_application"] if server == "gunicorn" else []
     # Of SIGTERM uvicorn dies, past atexit; Django has no lifespan in which it would be told.
-    end = {"uvicorn": signal.SIGINT, "gunicorn": signal.SIGTERM}[server]
-    with servers.running(tmp_path, *servers.python(*command), port=port, end_by=end):
+    with servers.running(tmp_path, *servers.python(*command), port=port):
         at_once(port, "/users/1/?secret=x", "/users/2/", "/report/", "/pages/", "/broken/")
         assert get(port, "/nowhere/") == 404
     record = doors.read(tmp_path / "profiles")
