@@ -1,7 +1,7 @@
 """A system that refuses from the start: the application begins all the same, and serves.
 
-Its log says once what is not recorded, as does ``flamespan control PID status`` while it lasts; what
-comes later is in ``test_troubles.py``.
+Its log says once what is not recorded, as does ``flamespan control PID status`` while it lasts;
+what comes later is in ``test_troubles.py``.
 """
 
 from __future__ import annotations
