@@ -27,8 +27,14 @@ $(VENV)/.check: $(VENV)/.dependencies $(SOURCES)
 demo: $(VENV)/.shop
 	$(BIN)/python samples/demo.py
 
+# The page's tests mostly wait for Chromium: two at a time. All others measure real time, or use it up.
 test: $(VENV)/.check
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser
+	$(BIN)/python -m pytest --ignore=tests/browser
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 check: $(VENV)/.check
 	$(BIN)/ruff format --check .

@@ -21,7 +21,7 @@ _SIGNED = 0x10
 _WIDTHS = (0, 1, 2, 4, 8)
 HEAD, PASS_TICKS, PASS_SAMPLES, PASS_UNOBSERVED, PASS_MISSED, PASS_ASLEEP = range(1, 7)
 THREAD, STACK, SPAN, WALL_EXTRA, CPU_TICKS, STATE, FLAGS = range(16, 23)
-_OF_PASS = (PASS_TICKS, PASS_SAMPLES, PASS_UNOBSERVED, PASS_MISSED)
+_OF_PASS = (PASS_TICKS, PASS_SAMPLES, PASS_UNOBSERVED, PASS_MISSED, PASS_ASLEEP)
 _OF_SAMPLE = (THREAD, STACK, SPAN, WALL_EXTRA, CPU_TICKS, STATE, FLAGS)
 _ALL = (*_OF_PASS, *_OF_SAMPLE)
 _LONGEST_TICK_NS = 1_000_000_000
@@ -79,7 +79,7 @@ class SampleBlocks:
 
     def clear(self) -> None:
         """Let go of all blocks."""
-        self.samples = self.asleep_ns = 0
+        self.samples = 0
         self.tick_ns: list[int] = []
         self.start_ticks: list[int] = []
         self.passes: list[int] = []
@@ -90,18 +90,14 @@ class SampleBlocks:
         found = _pieces(payload)
         (tick_ns, start_ticks), passes = _numbers(found[HEAD]), found[PASS_TICKS][2]
         samples = found[STACK][2]
+        found.setdefault(PASS_ASLEEP, (b"", 0, passes, 0))  # left out where the sampler never slept
         pieces = [found[column] for column in _ALL]
-        if [piece[2] for piece in pieces] != [passes] * 4 + [samples] * 7:
+        if [piece[2] for piece in pieces] != [passes] * len(_OF_PASS) + [samples] * len(_OF_SAMPLE):
             raise ValueError("columns of different length")
         if sum(_numbers(found[PASS_SAMPLES])) != samples:
             raise ValueError("passes and samples do not add up")
         if not 0 < tick_ns <= _LONGEST_TICK_NS or start_ticks >= 1 << 62:
             raise ValueError(f"a tick of {tick_ns} ns, starting at {start_ticks}")
-        if PASS_ASLEEP in found:  # left out where the sampler never slept
-            asleep = _numbers(found[PASS_ASLEEP])
-            if len(asleep) != passes:
-                raise ValueError(f"column pass_asleep has {len(asleep)} rows")
-            self.asleep_ns += sum(asleep) * tick_ns
         for planes, piece in zip(self._planes.values(), pieces, strict=True):
             planes.add(piece)
         self.tick_ns.append(tick_ns)
@@ -145,7 +141,7 @@ def _rewritten(payload: bytes) -> dict[int, _Piece]:
     """The same for a payload with codings that samples have not had so far."""
     found: dict[int, _Piece] = {}
     for column, values in columns.unpack(payload).items():
-        if column not in (HEAD, PASS_ASLEEP, *_ALL) or isinstance(values, list):
+        if column not in (HEAD, *_ALL) or isinstance(values, list):
             continue
         numbers = np.asarray(values).astype(np.int64)
         if column == WALL_EXTRA:

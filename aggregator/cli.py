@@ -28,6 +28,7 @@ from flamespan.profiler.errors import UsageError
 _TERMINAL = "flamespan.viewer.terminal"
 _DIFF_TABLE = "flamespan.viewer.difftable"
 _DIFF_SVG = "flamespan.viewer.diffsvg"
+_HTML = "flamespan.viewer.html"
 
 _MOST_TROUBLES = 3
 
@@ -115,6 +116,8 @@ def diff_parser(parser: argparse.ArgumentParser) -> None:
     """Options of ``flamespan diff``."""
     options.add_options(parser, sides=True)
     how = parser.add_argument_group("the comparison")
+    for side in ("base", "new"):
+        how.add_argument(f"--{side}-between", metavar="T0..T1", help=f"--between of {side} alone")
     how.add_argument("--by", metavar="|".join(alignment.BY), default="function", help="the rows")
     how.add_argument(
         "--measure", metavar="|".join(comparison.MEASURES), default="self", help="time"
@@ -138,6 +141,7 @@ def diff_parser(parser: argparse.ArgumentParser) -> None:
         "--format", metavar="|".join(questions.FORMATS), default="table", help="of the output"
     )
     out.add_argument("--svg", metavar="FILE", help="write a differential flame graph")
+    out.add_argument("--html", metavar="FILE", help="write the compare page")
     out.add_argument("--folded", metavar="FILE", help="write stacks with both sides' nanoseconds")
 
 
@@ -147,8 +151,8 @@ def diff(args: argparse.Namespace) -> int:
         raise UsageError(f"--format {args.format!r}: there are {', '.join(questions.FORMATS)}")
     match = options.pattern(args.match, "--match") if args.match else None
     found = comparison.compare(
-        _side(args, args.base),
-        _side(args, args.new),
+        _side(args, args.base, args.base_between),
+        _side(args, args.new, args.new_between),
         by=args.by,
         measure=args.measure,
         test=args.test,
@@ -170,10 +174,11 @@ def diff(args: argparse.Namespace) -> int:
     return int(args.fail_on_regression and found.regressed)
 
 
-def _side(args: argparse.Namespace, path: str) -> Profile:
-    """One of the two recordings, by the same filters as the other."""
+def _side(args: argparse.Namespace, path: str, between: str | None) -> Profile:
+    """One of the two recordings, by the same filters as the other (but ``between``)."""
+    own = {"paths": [path], "between": between or args.between}
     try:
-        return chosen(argparse.Namespace(**{**vars(args), "paths": [path]}))
+        return chosen(argparse.Namespace(**{**vars(args), **own}))
     except UsageError as error:
         said = str(error)
         raise UsageError(said if path in said else f"{path}: {said}") from None
@@ -183,6 +188,7 @@ def _write_diff(found: comparison.Comparison, args: argparse.Namespace) -> None:
     """Write the files that were asked for, and say where (not into CSV or JSON)."""
     for path, write in (
         (args.svg, lambda file: importlib.import_module(_DIFF_SVG).write(found, file)),
+        (args.html, lambda file: importlib.import_module(_HTML).write_comparison(found, file)),
         (args.folded, lambda file: file.writelines(f"{line}\n" for line in difftree.folded(found))),
     ):
         if path:

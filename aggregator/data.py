@@ -20,7 +20,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 def no_outages() -> Ints:
     """See ``Process.outages``."""
-    return np.zeros((0, 2), np.int64)
+    return np.zeros((0, 3), np.int64)
 
 
 SYSTEM = "<system>"
@@ -216,8 +216,9 @@ class Spans:
 class Process:
     """One recorded process: its files, what it says of itself, how good the recording is.
 
-    ``outages`` are the times that no pass can tell of, as (begin, nanoseconds) in order: the
-    process did not run, or its sampler slept while no transaction was open.
+    ``outages`` are the times that no pass can tell of, in order, as (begin, nanoseconds, of these
+    the first in which the sampler slept since no transaction was open): else the process did not
+    run.
     ``left_out`` names files beside its own that could not be read at all (of a folder that was
     loaded); ``notes`` is what else a reader should know.
     """

@@ -10,6 +10,7 @@ from flamespan.aggregator import summing
 from flamespan.aggregator.blocks import (
     CPU_TICKS,
     FLAGS,
+    PASS_ASLEEP,
     PASS_MISSED,
     PASS_SAMPLES,
     PASS_TICKS,
@@ -161,19 +162,21 @@ class _Reading:
         if len(time):
             self._count(columns, time, ticks, tick_ns, counts)
             self.missed += int(blocks.take(PASS_MISSED).sum())
-            self._note_unobserved(time - ticks * tick_ns, unobserved * tick_ns)
-        self.asleep_ns += blocks.asleep_ns
+            self._note_unobserved(
+                time - ticks * tick_ns, unobserved * tick_ns, blocks.take(PASS_ASLEEP) * tick_ns
+            )
         blocks.clear()
         if self._summing is None:
             self._kept.append(columns)
         else:
             self._summing.add(columns)
 
-    def _note_unobserved(self, begin: Ints, lost: Ints) -> None:
+    def _note_unobserved(self, begin: Ints, lost: Ints, asleep: Ints) -> None:
         """Of a gap it is the first part: the engine charges the last one."""
         self.unobserved_ns += int(lost.sum())
-        some = np.flatnonzero(lost)
-        self._outages.append(np.stack([begin[some], lost[some]], axis=1).astype(np.int64))
+        self.asleep_ns += int(asleep.sum())
+        columns = np.stack([begin, lost, np.minimum(asleep, lost)], axis=1).astype(np.int64)
+        self._outages.append(columns[lost > 0])
 
     def _count(
         self, columns: Columns, time: Ints, ticks: Ints, tick_ns: Ints, counts: Ints

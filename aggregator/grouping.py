@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from flamespan.aggregator.data import Origin, Rows, Spans
+from flamespan.aggregator.outages import beside_samples
 from flamespan.aggregator.stacktree import Bools, Ids, Ints
 from flamespan.aggregator.timeline import NO_STACK
 from flamespan.profiler.errors import UsageError
@@ -78,34 +79,11 @@ def _by_transaction(profile: Profile, rows: Rows, instances: bool) -> Groups:
     index, root = index[kept], root[kept]
     cut = rows.take(index).since(spans.start_ns[root])
     count = len(columns[names[0]])
-    beside = {name: np.zeros(count, np.int64) for name in ("unobserved_ns", "tail_ns")}
-    last = spans.start_ns.copy()
-    np.maximum.at(last, root, cut.time_ns)
-    unobserved = _unobserved(profile, listed, last[listed])
-    np.add.at(beside["unobserved_ns"], group_of[listed], unobserved)
-    np.add.at(beside["tail_ns"], group_of[listed], np.maximum(spans.end_ns - last, 0)[listed])
+    beside = {}
+    for name, values in beside_samples(profile, listed).items():
+        beside[name] = np.zeros(count, np.int64)
+        np.add.at(beside[name], group_of[listed], values)
     return Groups(columns, names, count, cut, group_of[root], beside)
-
-
-def _unobserved(profile: Profile, listed: Ids, last_ns: Ints) -> Ints:
-    """Of each listed span, how much of the time from its start to ``last_ns`` no pass can tell."""
-    spans = profile.tables.spans
-    found = np.zeros(len(listed), np.int64)
-    for number, process in enumerate(profile.processes):
-        mine = np.flatnonzero(spans.process[listed] == number)
-        start = spans.start_ns[listed[mine]]
-        found[mine] = _lost_until(process.outages, last_ns[mine])
-        found[mine] -= _lost_until(process.outages, start)
-    return found
-
-
-def _lost_until(outages: Ints, time_ns: Ints) -> Ints:
-    """The nanoseconds of outages (see ``Process.outages``) up to each time."""
-    begin, lost = outages[:, 0], outages[:, 1]
-    before = np.searchsorted(begin, time_ns)
-    after = np.r_[0, begin + lost][before] - time_ns
-    until: Ints = np.r_[0, np.cumsum(lost)][before] - np.maximum(after, 0) * (before > 0)
-    return until
 
 
 def _by_span(profile: Profile, rows: Rows, instances: bool) -> Groups:

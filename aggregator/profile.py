@@ -129,7 +129,13 @@ class Profile(View):
         touched = (rows.time_ns > start_ns) & (rows.time_ns - rows.wall_ns < end_ns)
         spans = self.tables.spans
         mask = self.span_mask & (spans.end_ns > start_ns) & (spans.start_ns < end_ns)
-        return replace(self, rows=rows.pick(touched).within(start_ns, end_ns), span_mask=mask)
+        low, high = self.window or (start_ns, end_ns)
+        return replace(
+            self,
+            rows=rows.pick(touched).within(start_ns, end_ns),
+            span_mask=mask,
+            window=(max(low, start_ns), max(low, start_ns, min(high, end_ns))),
+        )
 
     def states(self, *names: str) -> Profile:
         """Samples in these states: unknown, running, gil_wait, idle, gc, awaiting, loop_wait."""

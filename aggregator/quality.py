@@ -53,7 +53,8 @@ def process_info(process: Process) -> dict[str, Any]:
     ``achieved_hz`` is passes over the time in which the sampler was awake; ``asleep_ns`` is how
     long it slept since no transaction was open (``mode`` "transactions");
     ``unchosen_transactions`` were not recorded, by ``transaction_sample_rate`` or the function
-    ``transaction_sampler``, which failed ``choice_errors`` times. ``clean_end`` says whether the
+    ``transaction_sampler``, which failed ``choice_errors`` times. ``scrub_errors``: texts that
+    ``scrub`` failed for, and that were not written. ``clean_end`` says whether the
     recording was closed (a killed process leaves none); ``lost`` counts blocks and bytes that
     could not be read. ``sampler_share`` is the sampler's CPU as a share of one core. ``torn``
     samples have part of a stack, ``skewed`` ones no span since it could not be told; ``retries``
@@ -103,6 +104,7 @@ def _counted(process: Process) -> dict[str, Any]:
         *("torn", "skewed", "retries", "stretched_passes", "dropped_samples", "dropped_spans"),
         *("failed_flushes", "sampler_cpu_ns", "recorder_cpu_ns"),
         *("unchosen_transactions", "unfollowed_transactions", "choice_errors", "most_open_spans"),
+        "scrub_errors",
     )
     return {
         **{name: getattr(process, name) for name in of_process},
@@ -130,7 +132,8 @@ def troubles(process: dict[str, Any]) -> Iterator[str]:
             f"{share:.0%} of the passes came less often than asked, to stay within the budget; "
             f"at the end every {process['interval_ns'] / 1e6:.3g} ms"
         )
-    for name in ("dropped_samples", "dropped_spans", "failed_flushes", "choice_errors"):
+    counted = ("dropped_samples", "dropped_spans", "failed_flushes", "choice_errors")
+    for name in (*counted, "scrub_errors"):
         if process[name]:
             yield f"{process[name]} {name.replace('_', ' ')}"
     if process["unfollowed_transactions"]:

@@ -9,10 +9,8 @@ import pandas as pd
 
 from flamespan.aggregator import statistics
 from flamespan.aggregator.data import Origin
+from flamespan.aggregator.distribution import held
 from flamespan.aggregator.stacktree import Ids, Ints
-from flamespan.aggregator.statistics import Floats
-from flamespan.aggregator.units import alone, on_path, unit_sums
-from flamespan.profiler.errors import UsageError
 
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
@@ -30,33 +28,10 @@ def functions_per_transaction(profile: Profile, *, measure: str = "total") -> pd
     that occurred). ``measure`` is "total" or "self" time. Most time first. Several threads of
     one transaction add up.
     """
-    if measure not in ("total", "self"):
-        raise UsageError(f"no measure {measure!r}; there are total, self")
-    t = profile.tables
-    inside = profile.in_transactions()
-    units, size = inside.units, len(t.function_name)
-    tree, place = inside.counted.tree, inside.counted.place[units.stacks]
-    if measure == "total":
-        first = tree.outermost(t.frame_function)
-        held = on_path(tree, place, t.frame_function[tree.key], first, size)
-    else:
-        place = inside.shown.place[units.stacks]
-        leaf = t.frame_function[inside.shown.tree.key[place]]
-        held = alone(np.where(place > 0, leaf, -1), size)
-    function, weight = _per_unit(list(unit_sums(units, held)))
-    count = int((inside.tables.spans.is_transaction & inside.span_mask).sum())
-    return _spread(profile, function, weight, count)
-
-
-def _per_unit(sums: list[tuple[Ids, Ids, Floats]]) -> tuple[Ids, Ints]:
-    """Functions and weights per (unit, function), ordered by function, then weight."""
-    if not sums:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    function = np.concatenate([part[1] for part in sums])
-    # Sums of integers below 2**53 are exact as floats.
-    weight = np.concatenate([part[2] for part in sums]).astype(np.int64)
-    order = np.lexsort((weight, function))
-    return function[order], weight[order]
+    found = held(profile, measure)
+    spans = profile.tables.spans
+    count = int((spans.is_transaction & profile.span_mask).sum())
+    return _spread(profile, found.function, found.weight_ns, count)
 
 
 def _spread(profile: Profile, function: Ids, weight: Ints, count: int) -> pd.DataFrame:

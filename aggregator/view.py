@@ -7,8 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from flamespan.aggregator import transform
+from flamespan.aggregator import outages, transform
 from flamespan.aggregator.data import Origin, Process, Rows, Tables
+from flamespan.aggregator.outages import Window
 from flamespan.aggregator.stacktree import Bools, Ids, Ints, StackTree
 from flamespan.profiler.model import Flag, State
 
@@ -40,6 +41,7 @@ class View:
     function's total is counted on; ``shown`` the same with recursion collapsed, that trees and
     self times use. So collapsing recursion never changes a total. ``span_mask`` says which
     spans are in view. ``recorded`` are all rows: whoever held the GIL need not be in view.
+    ``window`` is the time that ``between`` chose; None: all of it.
     """
 
     tables: Tables
@@ -50,6 +52,7 @@ class View:
     chosen_states: frozenset[State] | None = None
     side: str | None = None
     recursion: str | None = None
+    window: Window | None = None
 
     @property
     def processes(self) -> list[Process]:
@@ -113,8 +116,8 @@ class View:
 
     @property
     def unobserved_ns(self) -> int:
-        """Time in which the processes cannot have run, charged to nobody."""
-        return sum(process.unobserved_ns for process in self.processes)
+        """Time in view in which the processes cannot have run, charged to nobody."""
+        return sum(outages.unobserved_ns(process, self.window) for process in self.processes)
 
     @cached_property
     def duration_ns(self) -> int:

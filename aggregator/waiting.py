@@ -47,8 +47,9 @@ def waiting(profile: Profile, by: str = "transaction", *, instances: bool = Fals
 
     Transactions have two columns of time beside it that no sample stands for: unobserved_ns, in
     which the process was stopped or got no processor for so long that nobody is charged for it, and
-    tail_ns, from their last sample to their end. The three are the duration, where one thread at
-    a time worked for the transaction and all of its samples were kept.
+    tail_ns, from their last sample in the recording to their end. The three are the duration, where
+    one thread at a time worked for the transaction and all of its samples were kept; in a window
+    (``Profile.between``) they are what of it lies there.
 
     A span has the time of the spans inside it too; of spans with one op and description that
     lie in each other it counts once. Several threads of one transaction add up.

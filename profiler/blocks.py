@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import operator
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flamespan.profiler import columns
@@ -27,6 +27,7 @@ from flamespan.profiler.model import (
     SpanTag,
     Thread,
 )
+from flamespan.profiler.spancolumns import SpanColumns
 
 _SAMPLE_COLUMNS = {
     2: "pass_ticks",
@@ -42,6 +43,7 @@ _SAMPLE_COLUMNS = {
     22: "flags",
 }
 _PASS_COLUMNS = range(2, 6)
+_Pack = Callable[[int, Any], bytes]
 _ASLEEP = 6  # left out where the sampler never slept
 
 
@@ -60,13 +62,12 @@ class StringIds:
             self._new.append(text)
         return known
 
-    def ids(self, texts: Sequence[str]) -> list[int]:
-        """The ids of many texts, which are mostly known."""
-        known = self._ids
-        try:
-            return [known[text] for text in texts]
-        except KeyError:
-            return [self.id(text) for text in texts]
+    def pack(self, column: int, texts: list[str]) -> bytes:
+        """A column of the ids of many texts, which are mostly known."""
+        packed = columns.pack_ids(column, self._ids, texts)
+        if packed is None:
+            packed = columns.pack_unsigned(column, [self.id(text) for text in texts])
+        return packed
 
     def pack_new(self) -> bytes:
         """Columns of the strings that were not packed yet (b"" if there are none)."""
@@ -115,40 +116,21 @@ def pack_samples(s: Samples) -> bytes:
     return b"".join(parts)
 
 
-def pack_spans(e: SpanEvents, strings: StringIds) -> bytes:
+def pack_spans(e: SpanColumns, strings: StringIds) -> bytes:
     """Span events as columns; tables without rows are left out."""
-    pack, deltas, text = columns.pack_unsigned, columns.pack_deltas, strings.id
-    texts = strings.ids
-    parts = []
-    if e.started:
-        parts += [
-            deltas(1, [s.id for s in e.started]),
-            deltas(2, [s.parent for s in e.started]),
-            pack(3, [s.thread_ident for s in e.started]),
-            pack(4, texts([s.name for s in e.started])),
-            pack(5, texts([s.op for s in e.started])),
-            pack(6, texts([s.description for s in e.started])),
-            deltas(7, [s.start_ns for s in e.started]),
-        ]
-    if e.ended:
-        parts += [
-            deltas(16, [s.id for s in e.ended]),
-            deltas(17, [s.end_ns for s in e.ended]),
-            pack(18, texts([s.status for s in e.ended])),
-        ]
-    if e.tags:
-        parts += [
-            deltas(24, [t.id for t in e.tags]),
-            pack(25, [text(t.key) for t in e.tags]),
-            pack(26, [text(t.value) for t in e.tags]),
-        ]
-    if e.measurements:
-        parts += [
-            deltas(32, [m.id for m in e.measurements]),
-            pack(33, [text(m.name) for m in e.measurements]),
-            columns.pack_floats(34, [m.value for m in e.measurements]),
-            pack(35, [text(m.unit) for m in e.measurements]),
-        ]
+    deltas: _Pack = columns.pack_deltas
+    plain: _Pack = columns.pack_unsigned
+    texts: _Pack = strings.pack
+    started = (deltas, deltas, plain, texts, texts, texts, deltas)
+    parts: list[bytes] = []
+    for first, packers, table in (
+        (1, started, e.started),
+        (16, (deltas, deltas, texts), e.ended),
+        (24, (deltas, texts, texts), e.tags),
+        (32, (deltas, texts, columns.pack_floats, texts), e.measurements),
+    ):
+        if len(table[0]):
+            parts += [pack(first + i, table[i]) for i, pack in enumerate(packers)]
     return b"".join(parts)
 
 

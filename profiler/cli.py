@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import json
 import os
 import shlex
 import shutil
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from flamespan.profiler import autostart, launch, session, settings
+from flamespan.profiler import asking, autostart, dump, launch, session, settings
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.spanlog import MAX_OPEN, MAX_SPANS
 
@@ -200,3 +201,54 @@ class _LastWords:
                     stream.flush()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
+
+
+def control_parser(parser: argparse.ArgumentParser) -> None:
+    """The options of ``flamespan control``."""
+    add = parser.add_argument
+    add("pid", metavar="PID", type=int, help="the process")
+    add("command", choices=("start", "stop", "status", "dump"))
+    add("-o", "--output", metavar="DIRECTORY", help="where start records to; default: as before")
+    add("--rate", metavar="HZ", type=float, help="samples a second, for start; default: as before")
+    add("--json", action="store_true", help="the answer as it comes")
+
+
+def control(args: argparse.Namespace) -> int:
+    """Tell a running process to start, stop, say how it does, or show its stacks."""
+    if not asking.SUPPORTED:
+        raise UsageError("flamespan control needs Linux")
+    request = {"command": args.command, "rate_hz": args.rate}
+    if args.output is not None:
+        request["directory"] = os.path.abspath(args.output)
+    answer = asking.ask(args.pid, request)
+    if args.json:
+        print(json.dumps(answer, indent=2))
+    elif args.command == "dump":
+        print(dump.render(answer))
+    elif args.command == "status":
+        print("\n".join(_status(answer)))
+    else:
+        did = "recording to" if answer["recording"] else "recorded"
+        print(f"{did} {answer['path']}")
+    return 0
+
+
+def _status(answer: dict[str, Any]) -> list[str]:
+    """What a process says of its recording, as lines."""
+    if not answer["recording"]:
+        return [f"process {answer['pid']} is not recording"]
+    stats = answer["stats"]
+    drops = ("dropped_samples", "dropped_spans", "torn", "missed", "failed_flushes")
+    lines = [
+        f"process {answer['pid']} ({answer['service']}) records to {answer['path']}",
+        f"engine  {answer['engine']} ({answer['engine_reason']}), mode {answer['mode']}",
+        f"rate    {answer['achieved_hz']:.1f} of {answer['rate_hz']:g} Hz",
+        f"for     {answer['seconds']:.0f} s",
+        f"cost    {answer['cost_cores']:.2%} of a core",
+        f"        {answer['cost_of_process']:.2%} of what the process uses",
+        "drops   " + ", ".join(f"{stats[name]} {name.replace('_', ' ')}" for name in drops),
+        f"open    {answer['open_transactions']} transactions, {answer['open_spans']} spans",
+    ]
+    if answer["trouble"]:
+        lines.append(f"TROUBLE {answer['trouble']}")
+    return lines

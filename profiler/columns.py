@@ -10,8 +10,9 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
+from typing import Any
 
 _HEAD = struct.Struct("<BBI")
 _FIRST = struct.Struct("<q")
@@ -30,6 +31,24 @@ MAX_ROWS_OF_BLOCK = 1 << 25
 """Nor do the columns of one block together: a few bytes must not unpack into gigabytes."""
 
 Column = array | list[str]  # type: ignore[type-arg]
+
+Planes = tuple[int, bytes]
+"""How many bytes a number has, and all low bytes, then the next, ..."""
+
+
+class _Core:
+    """What ``use_core`` was given."""
+
+    delta_planes: Callable[[Any], Planes] | None = None
+    id_planes: Callable[[dict[str, int], list[str]], Planes | None] | None = None
+
+
+def use_core(
+    delta_planes: Callable[[Any], Planes],
+    id_planes: Callable[[dict[str, int], list[str]], Planes | None],
+) -> None:
+    """Pack by C functions from now on (``engine/native/packing.c``); the bytes are the same."""
+    _Core.delta_planes, _Core.id_planes = staticmethod(delta_planes), staticmethod(id_planes)
 
 
 class ColumnError(ValueError):
@@ -50,10 +69,30 @@ def pack_deltas(column: int, values: Sequence[int]) -> bytes:
     """One column of integers that lie close to their neighbours: the first, then differences."""
     if not any(values):
         return _HEAD.pack(column, ZEROS, len(values))
-    differences = [((now - then) << 1) ^ ((now - then) >> 63) for then, now in pairwise(values)]
-    width, planes = _planes(differences)
+    if _Core.delta_planes is not None and isinstance(values, array) and values.typecode == "q":
+        width, planes = _Core.delta_planes(values)
+    else:
+        width, planes = _planes(
+            [((now - then) << 1) ^ ((now - then) >> 63) for then, now in pairwise(values)]
+        )
     head = _HEAD.pack(column, _SIGNED | _DELTA | width, len(values))
     return head + _FIRST.pack(values[0]) + planes
+
+
+def pack_ids(column: int, ids: dict[str, int], texts: list[str]) -> bytes | None:
+    """One column of the numbers of texts; None where some text has none."""
+    if _Core.id_planes is not None:
+        packed = _Core.id_planes(ids, texts)
+        if packed is None:
+            return None
+        width, planes = packed
+        if not any(planes):
+            return _HEAD.pack(column, ZEROS, len(texts))
+        return _HEAD.pack(column, width, len(texts)) + planes
+    try:
+        return pack_unsigned(column, [ids[text] for text in texts])
+    except KeyError:
+        return None
 
 
 def pack_floats(column: int, values: Iterable[float]) -> bytes:
@@ -76,7 +115,7 @@ def _pack(column: int, coding: int, values: Sequence[int]) -> bytes:
     return _HEAD.pack(column, coding | width, len(values)) + planes
 
 
-def _planes(values: Sequence[int]) -> tuple[int, bytes]:
+def _planes(values: Sequence[int]) -> Planes:
     """The narrowest width that holds every value, and the values as byte planes."""
     top = max(values, default=0)
     width = 1 if top < 1 << 8 else 2 if top < 1 << 16 else 4 if top < 1 << 32 else 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import logging
 import os
@@ -11,15 +12,17 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
-from flamespan.profiler import active, environment
+from flamespan.profiler import active, control, environment
 from flamespan.profiler import engine as engines
 from flamespan.profiler.choosing import Choice, Chooser
 from flamespan.profiler.engine import CONTEXT_RULE, Engine, threads
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import Header
 from flamespan.profiler.recorder import Limits, Recorder
+from flamespan.profiler.scrubbing import Scrub, Scrubber
 from flamespan.profiler.spanlog import SpanLog
 
 MODES = ("continuous", "transactions")
@@ -27,6 +30,8 @@ MODES = ("continuous", "transactions")
 _lock = threading.RLock()
 _running: Session | None = None
 _hooked = False
+_door: ModuleType | None = None  # ``controlled``, where this process can be told
+_door_waited = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Options:
     transaction_sample_rate: float | Choice
     max_spans_per_s: int
     max_open_spans: int
+    scrub: Scrub | str | None
 
 
 class Session:
@@ -67,8 +73,18 @@ class Session:
             self.engine.sleep_between(log)
         stem = file_stem(self.header)
         self.recorder = Recorder(
-            self.engine, log, os.path.join(options.directory, stem), self.header, options.limits
+            self.engine,
+            log,
+            os.path.join(options.directory, stem),
+            self.header,
+            options.limits,
+            None if options.scrub is None else Scrubber(options.scrub),
         )
+        self.recorder.after_flush = self._poll_door
+
+    def _poll_door(self) -> None:
+        if _door is not None and _running is self:
+            _door.poll(self)
 
     def run(self) -> None:
         """Set sampler and recorder going."""
@@ -107,7 +123,7 @@ def running() -> Session | None:
 def begin(options: Options) -> Session:
     """Start recording. Raises UsageError where that cannot be, or something is recording."""
     global _running  # noqa: PLW0603 - one recording per process
-    _hook()  # before the lock: a fork in another thread must not copy it locked
+    watch()  # before the lock: a fork in another thread must not copy it locked
     with _lock:
         if _running is not None:
             raise UsageError(
@@ -131,6 +147,8 @@ def begin(options: Options) -> Session:
         _import_all()
         _running = session
         session.take_spans()
+        if control.is_wanted():
+            open_door()
         return session
 
 
@@ -144,7 +162,16 @@ def end(reason: str, only: Session | None = None) -> str | None:
         _running = None
         active.record_into(None)
         session.stop(reason)
+        if _door is not None:
+            _door.ended(reason)
         return session.recorder.path
+
+
+def open_door() -> None:
+    """Have this process answer ``flamespan control``."""
+    global _door  # noqa: PLW0603 - one per process
+    # Now, since a child of fork cannot import; and here, since it needs this module.
+    _door = importlib.import_module("flamespan.profiler.controlled")
 
 
 def _import_all() -> None:
@@ -157,7 +184,7 @@ def _import_all() -> None:
         getattr(package, name)
 
 
-def _hook() -> None:
+def watch() -> None:
     """Be told of exit and fork; once, since there is no way to take it back."""
     global _hooked  # noqa: PLW0603
     if _hooked:
@@ -172,11 +199,16 @@ def _hook() -> None:
 
 def _before_fork() -> None:
     """No thread of ours is there when the process is copied, and no lock of ours is held."""
+    global _door_waited  # noqa: PLW0603 - from here to the end of the fork
+    _door_waited = _door is not None and _door.DOOR.pause()
     if _running is not None:
         _running.pause()
 
 
 def _after_fork() -> None:
+    if _door is not None and _door_waited:
+        with contextlib.suppress(RuntimeError):  # no more threads
+            _door.DOOR.wait()
     if _running is not None:
         _running.run()
 
@@ -186,6 +218,9 @@ def _in_child() -> None:
     global _lock, _running  # noqa: PLW0603
     _lock = threading.RLock()
     parent, _running = _running, None
+    if _door is not None:
+        with contextlib.suppress(OSError, RuntimeError):
+            _door.in_child(was_waiting=_door_waited)
     if parent is None:
         return
     parent.recorder.abandon()

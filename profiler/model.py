@@ -260,8 +260,7 @@ class SpanEnd(NamedTuple):
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class SpanTag:
+class SpanTag(NamedTuple):
     """A label on a span; a later value of the same key replaces the earlier one."""
 
     id: int
@@ -269,8 +268,7 @@ class SpanTag:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class SpanMeasurement:
+class SpanMeasurement(NamedTuple):
     """A number measured in a span, with its unit ("byte", "millisecond", "" for a plain count)."""
 
     id: int
@@ -322,6 +320,7 @@ class Stats:
     unchosen_transactions: int = 0
     unfollowed_transactions: int = 0
     choice_errors: int = 0
+    scrub_errors: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The counters as a JSON object; ``from_json`` gives them back."""

@@ -6,12 +6,14 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from flamespan.profiler import environment, folder, systhreads
 from flamespan.profiler.engine import Engine, Helper
 from flamespan.profiler.model import End, Header, Stats
 from flamespan.profiler.samplefile import SUFFIX, SampleWriter
+from flamespan.profiler.scrubbing import Scrubber
 from flamespan.profiler.spanlog import SpanLog
 
 FLUSH_S = 1.0
@@ -21,7 +23,7 @@ MAX_RETRY_S = 60.0
 TRIM_S = 10.0
 """Between two looks at how much the folder holds."""
 
-_DROPS = ("dropped_samples", "dropped_spans", "torn", "failed_flushes")
+_DROPS = ("dropped_samples", "dropped_spans", "torn", "failed_flushes", "scrub_errors")
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,23 @@ class Recorder:
     """
 
     def __init__(
-        self, engine: Engine, spans: SpanLog, stem: str, header: Header, limits: Limits
+        self,
+        engine: Engine,
+        spans: SpanLog,
+        stem: str,
+        header: Header,
+        limits: Limits,
+        scrubber: Scrubber | None = None,
     ) -> None:
         self.path: str | None = None
+        self.trouble = ""  # what is not as it should be at the moment
+        self.after_flush: Callable[[], None] | None = None
         self._engine = engine
         self._spans = spans
         self._stem = stem
         self._header = header
         self._limits = limits
+        self._scrubber = scrubber
         self._part = 0
         self._writer: SampleWriter | None = None
         self._opened_s = 0.0
@@ -67,16 +78,24 @@ class Recorder:
         self._lock = systhreads.allocate_lock()
         self._helper: Helper | None = None
         self._trim_at_s = 0.0
+        self._stuck = ""  # why no new file can be begun
+        self._next_try_s = 0.0
         self._due_s = 0.0  # of the next flush: kept over a pause, however often forks make one
 
     def open(self) -> None:
         """Make the first file now. Raises OSError where that cannot be."""
-        header = replace(self._header, part=self._part)
+        self._take(self._make())
+
+    def _make(self) -> SampleWriter:
+        """The next file."""
         path = f"{self._stem}.{self._part}{SUFFIX}" if self._part else self._stem + SUFFIX
-        self._writer = SampleWriter(path, header)
-        self.path = path
-        self._opened_s = time.monotonic()
+        made = SampleWriter(path, replace(self._header, part=self._part))
         self._part += 1
+        return made
+
+    def _take(self, writer: SampleWriter) -> None:
+        self._writer, self.path = writer, writer.path
+        self._opened_s = time.monotonic()
 
     def start(self) -> None:
         """Begin to flush once a second."""
@@ -125,7 +144,9 @@ class Recorder:
         self._due_s = max(self._due_s + FLUSH_S, time.monotonic())
         with self._lock:
             self._flush()
-            self._cpu_ns += time.thread_time_ns() - began_ns
+        if self.after_flush is not None:
+            self.after_flush()
+        self._cpu_ns += time.thread_time_ns() - began_ns
         return max(0.0, self._due_s - time.monotonic())
 
     def _flush(self, *, last: bool = False) -> None:
@@ -150,7 +171,9 @@ class Recorder:
     def _write(self, last: bool) -> None:
         writer = self._writer
         assert writer is not None
-        restart = not last and self._is_full(writer)
+        header = self._header_if_changed()  # before the next file is made, which begins with it
+        following = self._next_file(writer) if not last and self._is_full(writer) else None
+        restart = following is not None
         early = self._spans.drain() if restart else None
         batch = self._engine.drain(restart=restart)
         self._lost_samples += len(batch.samples)  # until they are written
@@ -159,19 +182,41 @@ class Recorder:
         if early is not None:
             early.add(spans)
             spans = early
+        if self._scrubber is not None:
+            spans = self._scrubber.clean(spans)
         self._trim_if_due()
-        writer.flush(
-            batch.definitions,
-            batch.samples,
-            spans,
-            self._stats_if_due(last or restart, len(batch.samples)),
-            self._header_if_changed(),
-        )
+        try:
+            writer.flush(
+                batch.definitions,
+                batch.samples,
+                spans,
+                self._stats_if_due(last or restart, len(batch.samples)),
+                header,
+            )
+        finally:
+            if following is not None:
+                self._close("rotate")
+                self._take(following)
         self._lost_samples -= len(batch.samples)
-        self._retry_s = 0.0
-        if restart:
-            self._close("rotate")
-            self.open()
+        self._retry_s, self.trouble = 0.0, self._stuck
+
+    def _next_file(self, full: SampleWriter) -> SampleWriter | None:
+        """The file that follows a full one. None where it cannot be made: the full one goes on."""
+        if time.monotonic() < self._next_try_s:
+            return None
+        try:
+            made, self._stuck = self._make(), ""
+        except OSError as error:
+            if self._engine.wants_restart:
+                raise
+            if not self._stuck:
+                logging.getLogger("flamespan").warning(
+                    "cannot begin a new file: %s; %s is written on", _why(error), full.path
+                )
+            self._stuck = f"no new file can be begun ({_why(error)}), the full one is written on"
+            self._next_try_s = time.monotonic() + MAX_RETRY_S
+            return None
+        return made
 
     def _trim_if_due(self) -> None:
         limit = self._limits.max_folder_bytes
@@ -184,7 +229,8 @@ class Recorder:
         old = limits.max_age_s and time.monotonic() - self._opened_s >= limits.max_age_s
         return bool(writer.size >= limits.max_bytes or old or self._engine.wants_restart)
 
-    def _stats_if_due(self, must: bool, in_flight: int) -> Stats | None:
+    def stats(self, in_flight: int = 0) -> Stats:
+        """Counters since the start; ``in_flight`` samples are being written, so not lost yet."""
         stats = self._engine.stats()
         stats.dropped_samples += self._lost_samples - in_flight
         stats.dropped_spans = self._spans.dropped
@@ -192,8 +238,13 @@ class Recorder:
         stats.most_open_spans = self._spans.most_open
         stats.unchosen_transactions = self._spans.unchosen
         stats.choice_errors = chooser.errors if chooser else 0
+        stats.scrub_errors = self._scrubber.errors if self._scrubber else 0
         stats.failed_flushes = self._failed
         stats.recorder_cpu_ns = self._cpu_ns
+        return stats
+
+    def _stats_if_due(self, must: bool, in_flight: int) -> Stats | None:
+        stats = self.stats(in_flight)
         now_s = time.monotonic()
         moved = any(getattr(stats, name) != getattr(self._told, name) for name in _DROPS)
         if not (must or moved or now_s - self._told_at_s >= STATS_S):
@@ -216,12 +267,10 @@ class Recorder:
 
     def _give_up_file(self, error: Exception) -> None:
         """What was to be written is lost; go on in a new file, which needs nothing of this one."""
+        where = self.path or self._stem
+        self.trouble = f"cannot write {where}: {_why(error)}; samples are dropped"
         if not self._failed:
-            logging.getLogger("flamespan").warning(
-                "cannot write %s: %s; samples are dropped until it works again",
-                self.path or self._stem,
-                getattr(error, "strerror", None) or repr(error),
-            )
+            logging.getLogger("flamespan").warning("%s until it works again", self.trouble)
         self._failed += 1
         writer, self._writer = self._writer, None
         if writer is not None:
@@ -235,3 +284,7 @@ class Recorder:
         """Forget what cannot be written; ids begin anew, for the next file."""
         self._lost_samples += len(self._engine.drain(restart=True).samples)
         self._spans.drain(restart=True)
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or repr(error)

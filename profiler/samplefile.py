@@ -40,6 +40,7 @@ from flamespan.profiler.model import (
     Stats,
     Tables,
 )
+from flamespan.profiler.spancolumns import SpanColumns
 
 SUFFIX = ".fspan"
 MAGIC = b"\x89fspan\r\n"
@@ -94,7 +95,7 @@ class SampleWriter:
         self,
         definitions: Definitions | None = None,
         samples: Samples | None = None,
-        spans: SpanEvents | None = None,
+        spans: SpanColumns | SpanEvents | None = None,
         stats: Stats | None = None,
         header: Header | None = None,
     ) -> int:
@@ -103,6 +104,9 @@ class SampleWriter:
         ``header`` replaces the one written before (paths that a program added later).
         """
         defs = pack_definitions(definitions, self._strings) if definitions else b""
+        if isinstance(spans, SpanEvents):
+            rows, spans = spans, SpanColumns()
+            spans.add_rows(rows)
         span_rows = pack_spans(spans, self._strings) if spans else b""
         strings = self._strings.pack_new()
         parts = []

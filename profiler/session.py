@@ -15,6 +15,7 @@ from flamespan.profiler.engine import MAX_DEPTH
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.lifecycle import Options, Session
 from flamespan.profiler.recorder import Limits
+from flamespan.profiler.scrubbing import Scrub, is_scrub
 from flamespan.profiler.spanlog import MAX_OPEN, MAX_SPANS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,6 +45,7 @@ def start(
     transaction_sample_rate: float | Choice = 1.0,
     max_spans_per_s: int = MAX_SPANS,
     max_open_spans: int = MAX_OPEN,
+    scrub: Scrub | str | None = None,
 ) -> Profiler:
     """Record this process, all its threads, until ``stop()`` or its end.
 
@@ -75,6 +77,11 @@ def start(
         max_spans_per_s: spans that are kept a second (transactions are spans); more are dropped
             and counted, as are tags and measurements.
         max_open_spans: spans that may be open at once; more are dropped and counted.
+        scrub: a function ``(kind, key, text) -> str | None``, or "module:function", that each name
+            of a transaction, description of a span and value of a tag passes through before it is
+            written; None drops it. ``kind`` is "name", "description" or "tag"; ``key`` the op, or
+            the tag's key. It is asked once for each different text, by the thread that writes;
+            where it raises, the text is not written and the error counted, and logged once.
 
     Raises:
         UsageError: an option that cannot be, a folder that cannot be written, or a recording
@@ -97,6 +104,7 @@ def start(
         transaction_sample_rate=transaction_sample_rate,
         max_spans_per_s=max_spans_per_s,
         max_open_spans=max_open_spans,
+        scrub=scrub,
     )
     profiler.start()
     return profiler
@@ -149,6 +157,7 @@ class Profiler:
         transaction_sample_rate: float | Choice = 1.0,
         max_spans_per_s: int = MAX_SPANS,
         max_open_spans: int = MAX_OPEN,
+        scrub: Scrub | str | None = None,
     ) -> None:
         self._options = Options(
             os.path.abspath(os.fspath(directory)),
@@ -165,8 +174,9 @@ class Profiler:
             transaction_sample_rate,
             max_spans_per_s,
             max_open_spans,
+            scrub,
         )
-        _check(self._options)
+        check(self._options)
         self._session: Session | None = None
 
     @property
@@ -174,6 +184,11 @@ class Profiler:
         """What the program is called in reports ("" before the recording has begun)."""
         session = self._session
         return session.header.service if session is not None else ""
+
+    @property
+    def options(self) -> Options:
+        """What was asked for."""
+        return self._options
 
     @property
     def path(self) -> Path | None:
@@ -219,7 +234,8 @@ def default_budget(rate_hz: float) -> float:
     return BUDGET_PER_100_HZ * max(1.0, rate_hz / 100) if isinstance(rate_hz, (int, float)) else 0
 
 
-def _check(options: Options) -> None:
+def check(options: Options) -> None:
+    """Raises UsageError for an option that cannot be."""
     rate = options.rate_hz
     if not isinstance(rate, (int, float)) or not 1 <= rate <= MAX_RATE_HZ:
         raise UsageError(f"a rate of {rate!r} Hz cannot be: give 1 to {MAX_RATE_HZ}")
@@ -251,6 +267,8 @@ def _check_spans(options: Options) -> None:
         raise UsageError(
             f"transaction_sample_rate={share!r}: give a share from 0 to 1, or a function"
         )
+    if options.scrub is not None and not is_scrub(options.scrub):
+        raise UsageError(f"scrub={options.scrub!r}: give a function, or 'module:function'")
     for name in ("max_spans_per_s", "max_open_spans"):
         bound = getattr(options, name)
         if not isinstance(bound, int) or not 1 <= bound <= MAX_BOUND:

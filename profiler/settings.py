@@ -52,10 +52,11 @@ SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "transaction_sample_rate": ("transaction_sample_rate", float),
     "max_spans_per_s": ("max_spans_per_s", int),
     "max_open_spans": ("max_open_spans", int),
+    "scrub": ("scrub", str),
 }
 """What each is called outside → the argument of ``profiler.start`` and how to read it."""
 
-OURS = ("pid", "config", "subprocesses")
+OURS = ("pid", "config", "subprocesses", "control")
 """FLAMESPAN_ variables that are no options of ``start``."""
 
 

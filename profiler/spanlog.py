@@ -15,6 +15,7 @@ from flamespan.profiler.model import (
     SpanStart,
     SpanTag,
 )
+from flamespan.profiler.spancolumns import SpanColumns, Taken, extend
 
 if TYPE_CHECKING:
     from flamespan.profiler.active import Span
@@ -48,7 +49,7 @@ class SpanLog(SpanQueue):
         self.chooser: Chooser | None = None
         self._rows: dict[int, SpanStart] = {}  # of spans that are open
         self._drain_lock = systhreads.allocate_lock()
-        self._again = SpanEvents()
+        self._again = SpanColumns()
 
     def tag(self, span_id: int, key: object, value: object) -> None:
         """A label was set."""
@@ -67,71 +68,64 @@ class SpanLog(SpanQueue):
         elif self.has_room():
             self.put(SpanMeasurement(span_id, text_of(name), number, text_of(unit)))
 
-    def described(self, span: Span, tags: tuple[tuple[str, str], ...] = ()) -> None:
-        """A span is called something else; what is queued of it says so, what is written not.
-
-        ``tags`` come along at the price of one event.
-        """
+    def described(self, span: Span) -> None:
+        """A span is called something else; what is queued of it says so, what is written not."""
         if self.has_room():
             # A root must have a name, as when it is opened.
             name = span.name or (span.is_root and (span.description or span.op)) or ""
-            self.put((span.id, name, span.op, span.description, tags))
+            self.put((span.id, name, span.op, span.description))
 
-    def drain(self, *, restart: bool = False) -> SpanEvents:
+    def drain(self, *, restart: bool = False) -> SpanColumns:
         """Everything since the last drain.
 
         ``restart`` begins a new file: spans that are still open, and those that closed since
         the last drain (samples of the next file may name them), are told again in it.
         """
         with self._drain_lock:
-            events, self._again = self._again, SpanEvents()
-            started, closed, others, lost = self.take(SpanStart, SpanEnd)
+            events, self._again = self._again, SpanColumns()
+            taken = Taken(*self.take(SpanStart, SpanEnd, restart))
+            extend(events.started, taken.started)
+            extend(events.ended, taken.ended)
+            extend(events.tags, taken.tags)
             rows = self._rows
-            rows.update((row.id, row) for row in started)
-            for event in others:
-                if type(event) is SpanTag:
-                    events.tags.append(event)
-                elif type(event) is SpanMeasurement:
-                    events.measurements.append(event)
-                elif type(event) is tuple:
-                    self._describe(events, *event)
+            rows.update((row.id, row) for row in taken.opened)
+            events.add_rows(self._told(taken.others))
             if restart:
-                self._again.started += [rows[end.id] for end in closed if end.id in rows]
-            closed = [end for end in closed if rows.pop(end.id, None) is not None]
-            for span_id in lost:
+                self._again.add_rows(SpanEvents(sorted(taken.whole), taken.ends))
+            for span_id in (*taken.closed, *taken.lost):
                 rows.pop(span_id, None)
             if restart:
-                self._again.ended += closed
-                self._again.started += rows.values()
-            events.started += started
-            events.ended += closed
+                self._again.add_rows(SpanEvents(list(rows.values())))
+        return events
+
+    def _told(self, others: list[object]) -> SpanEvents:
+        """Tags, measurements, and what is called otherwise than was told."""
+        events = SpanEvents()
+        for event in others:
+            if type(event) is SpanTag:
+                events.tags.append(event)
+            elif type(event) is SpanMeasurement:
+                events.measurements.append(event)
+            elif type(event) is tuple:
+                self._describe(events, *event)
         return events
 
     def _describe(
-        self,
-        events: SpanEvents,
-        span_id: int,
-        name: str,
-        op: str,
-        description: str,
-        tags: tuple[tuple[str, str], ...],
+        self, events: SpanEvents, span_id: int, name: str, op: str, description: str
     ) -> None:
         """Tell a start that was told already once more; a later row replaces an earlier one."""
         row = self._rows.get(span_id)
-        if row is None:
+        if row is None or (row.name, row.op, row.description) == (name, op, description):
             return
-        if row.name != name or row.op != op or row.description != description:
-            row = row._replace(name=name, op=op, description=description)
-            self._rows[span_id] = row
-            events.started.append(row)
-        for key, value in tags:
-            events.tags.append(SpanTag(span_id, key, value))
+        row = row._replace(name=name, op=op, description=description)
+        self._rows[span_id] = row
+        events.started.append(row)
 
     def after_fork(self, active: Span | None) -> None:
         """Start afresh in a child process, with the spans around the fork open."""
         self.forget()
         self._drain_lock = systhreads.allocate_lock()
-        self._again = SpanEvents()
+        self._again = SpanColumns()
         self._rows = {}
         around = []
         while active is not None:

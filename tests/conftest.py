@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -14,6 +15,11 @@ from helpers.ownthreads import system_threads
 # No deadlines: the suite also runs on machines that are busy with something else.
 settings.register_profile("flamespan", deadline=None)
 settings.load_profile("flamespan")
+
+# A shell ignores it for what it starts in the background, and so would the programs that tests
+# start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 OURS = ("flamespan-sampler", "flamespan-recorder")

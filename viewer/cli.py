@@ -6,14 +6,19 @@ import argparse
 import os
 import sys
 import warnings
+from typing import TYPE_CHECKING
 
 from flamespan.aggregator import options
 from flamespan.aggregator.cli import chosen, output_path
 from flamespan.aggregator.exporting import landing
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer import plots, speedscope
-from flamespan.viewer.server import serve
+from flamespan.viewer.recordings import ALL, Recordings
+from flamespan.viewer.server import run
 from flamespan.viewer.sources import Links
+
+if TYPE_CHECKING:
+    from flamespan.aggregator.profile import Profile
 
 PLOTS = ("flamegraph", "timeline", "self-time")
 _SUFFIXES = (".png", ".svg", ".pdf")
@@ -40,8 +45,14 @@ def view(args: argparse.Namespace) -> int:
     if not 0 <= args.port <= 65535:
         raise UsageError(f"--port {args.port}: there are 0 to 65535")
     links = Links(**options.page_options(args))
-    serve(chosen(args), not args.no_open, args.port, on_ready=_say_where, links=links)
+    recordings = Recordings(args.paths, lambda paths: _read(args, paths))
+    recordings.keep(ALL, chosen(args))  # What is wrong with it is better said here than there.
+    run(recordings, not args.no_open, args.port, on_ready=_say_where, links=links)
     return 0
+
+
+def _read(args: argparse.Namespace, paths: list[str]) -> Profile:
+    return options.chosen(argparse.Namespace(**{**vars(args), "paths": paths}))
 
 
 def _say_where(url: str) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import html
+import json
 import re
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from flamespan.aggregator.exporting.json import plain
+from flamespan.viewer import aggregatedata, comparisondata
 from flamespan.viewer.pagedata import page_data
 from flamespan.viewer.sources import EDITOR, Links
 
 if TYPE_CHECKING:
+    from flamespan.aggregator.comparison import Comparison
     from flamespan.aggregator.profile import Profile
 
 MODULES = (
@@ -62,10 +67,22 @@ MODULES = (
     "answers",
     "shortcuts",
     "app",
+    "source",
+    "icicle",
+    "numbertable",
+    "statistics",
+    "views",
+    "aggregate",
+    "sides",
+    "compare",
+    "recordings",
+    "exports",
+    "saving",
+    "main",
 )
 """The page's modules, each after those that it imports; they share one scope in the file."""
 
-STYLES = ("style", "frame")
+STYLES = ("style", "frame", "views")
 """The page's style sheets; later ones may refine earlier ones."""
 
 _IMPORT = re.compile(r'^import\s[^;]*?\sfrom\s"\./(\w+)\.js";\n', re.MULTILINE)
@@ -92,27 +109,64 @@ def render_html(profile: Profile, *, title: str = "", links: Links | None = None
 
     Raises UsageError where the recordings lie too far apart for one page.
     """
-    return render_data(page_data(profile, title, links).encode())
+    aggregates = _packed("aggregates", aggregatedata.embedded(profile))
+    return _render(_data(page_data(profile, title, links).encode()) + aggregates)
 
 
 def render_data(data: str) -> str:
     """The page around data that ``PageData.encode`` gave."""
+    return _render(_data(data))
+
+
+def write_comparison(found: Comparison, file: TextIO) -> None:
+    """Write the page of a comparison to ``file``: what ``flamespan diff --html`` does."""
+    file.write(render_comparison(found))
+
+
+def render_comparison(found: Comparison) -> str:
+    """One HTML file with the compare view alone."""
+    return _render(_data("") + _packed("comparison", comparisondata.comparison(found)))
+
+
+def render_served(first: str = "") -> str:
+    """The page that asks the server it comes from for its data; ``first`` is its first address."""
+    given = html.escape(json.dumps({"first": first}))
+    return _render(_data("", f' data-served="{given}"'), "connect-src 'self'; ")
+
+
+def pack(value: object) -> bytes:
+    """A JSON value, compressed."""
+    text = json.dumps(value, default=plain, separators=(",", ":"), allow_nan=False)
+    return gzip.compress(text.encode("utf-8", "replace"), 6, mtime=0)
+
+
+def _packed(name: str, value: dict[str, Any]) -> str:
+    text = base64.b64encode(pack(value)).decode("ascii")
+    return f'<script type="application/x-flamespan" id="flamespan-{name}">{text}</script>'
+
+
+def _data(data: str, attributes: str = "") -> str:
+    kind = 'type="application/octet-stream" id="flamespan-data"'
+    return f"<script {kind}{attributes}>{data}</script>"
+
+
+def _render(data: str, allowed: str = "") -> str:
+    """The page around its data elements; ``allowed`` is what its policy allows more than usual."""
     style = "\n".join(read_page_file(f"{name}.css") for name in STYLES)
     script = bundle()
     policy = (
         f"default-src 'none'; script-src {_source(script)}; style-src {_source(style)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        f"{allowed}img-src data:; base-uri 'none'; form-action 'none'"
     )
     parts = {
         "policy": f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">',
         "style": f"<style>{style}</style>",
-        "data": f'<script type="application/octet-stream" id="flamespan-data">{data}</script>',
+        "data": data,
         "script": f'<script type="module">{script}</script>',
     }
     page = read_page_file("index.html")
     for name, text in parts.items():
-        mark = f"<!-- flamespan: {name} -->"
-        before, _, after = page.partition(mark)
+        before, _, after = page.partition(f"<!-- flamespan: {name} -->")
         page = before + text + after
     return page
 

@@ -13,6 +13,7 @@ i32, f64 (whole numbers, the smallest type that holds them), true value = stored
     t95 (Student's t for 95 %, of the degrees of freedom that have two digits, from 1.0 on),
     gaps [{span, start, end, function, module, function_ns, samples}],
     links {repository, editor}, sources {file: {path, text or why it is not here}},
+    samples (how many there are), piecewise (whether their columns come later, ``sample_data``),
     spans {strings, tags by span row, measurements by span row: {name: [value, unit]}}
 
 and the columns are
@@ -84,10 +85,14 @@ class PageData:
         start = len(packed).to_bytes(4, "little") + bytes(4)
         return b"".join([start, packed, bytes(-len(packed) % 8), *parts])
 
+    def packed(self) -> bytes:
+        """The container's bytes, compressed."""
+        # Level 6 takes four times as long and saves one per cent.
+        return gzip.compress(self.pack(), 4, mtime=0)
+
     def encode(self) -> str:
         """The container as text that is safe anywhere in HTML."""
-        # Level 6 takes four times as long and saves one per cent.
-        return base64.b64encode(gzip.compress(self.pack(), 4, mtime=0)).decode("ascii")
+        return base64.b64encode(self.packed()).decode("ascii")
 
 
 def _pack_column(name: str, values: npt.ArrayLike) -> tuple[dict[str, Any], bytes]:
@@ -114,34 +119,33 @@ def _smallest(low: int, high: int) -> str:
     return "i32" if low >= -(1 << 31) and high < 1 << 31 else "f64"
 
 
-def page_data(profile: Profile, title: str = "", links: Links | None = None) -> PageData:
+def page_data(
+    profile: Profile, title: str = "", links: Links | None = None, *, samples: bool = True
+) -> PageData:
     """All of ``profile`` that the page needs; ``links`` says how it opens code.
+
+    Without its ``samples``, ``sample_data`` has them.
 
     Raises UsageError where the recordings lie so far apart that the page could not be exact.
     """
     tables, rows = profile.tables.with_hidden()[0], profile.rows.single()
+    sent = rows if samples else rows.pick(np.zeros(len(rows), bool))
     origin, end = _extent(tables, rows)
-    links = links or Links()
-    sample_columns, stacks = _samples(tables, rows, origin)
+    sample_columns, stacks = _samples(tables, sent, origin)
     spans, span_columns = _span_part(profile, origin)
     head = {
         "version": VERSION,
         "title": title or _title(tables.processes),
         "origin_ns": str(origin),
         "end_ns": end - origin,
-        "functions": {
-            "name": tables.function_name,
-            "file": tables.function_file,
-            "module": tables.function_module,
-        },
-        "threads": [asdict(thread) for thread in tables.threads],
-        "processes": [_process(process, origin) for process in tables.processes],
+        **_tables(tables, origin),
         "weight_clock": profile.weight_clock,
         "spans": spans,
         "gaps": _gaps(profile, origin),
         "t95": [t_quantile(0.975, df) for df in _DEGREES],
-        "links": {"repository": links.repository, "editor": links.editor},
-        "sources": source_part(profile, links),
+        **_code(profile, links or Links()),
+        "samples": len(rows),
+        "piecewise": not samples,
     }
     columns = {
         "function_origin": tables.function_origin,
@@ -153,6 +157,38 @@ def page_data(profile: Profile, title: str = "", links: Links | None = None) -> 
         **span_columns,
     }
     return PageData(head, {name: np.asarray(v, np.int64) for name, v in columns.items()})
+
+
+def _tables(tables: Tables, origin: int) -> dict[str, Any]:
+    return {
+        "functions": {
+            "name": tables.function_name,
+            "file": tables.function_file,
+            "module": tables.function_module,
+        },
+        "threads": [asdict(thread) for thread in tables.threads],
+        "processes": [_process(process, origin) for process in tables.processes],
+    }
+
+
+def _code(profile: Profile, links: Links) -> dict[str, Any]:
+    return {
+        "links": {"repository": links.repository, "editor": links.editor},
+        "sources": source_part(profile, links),
+    }
+
+
+def sample_data(whole: Profile, part: Profile) -> PageData:
+    """The samples and stacks of a ``part`` of a profile, for a page that has all the rest."""
+    tables = whole.tables
+    origin, _ = _extent(tables, whole.rows.single())
+    columns, stacks = _samples(tables, part.rows.single(), origin)
+    return PageData({}, {k: np.asarray(v, np.int64) for k, v in {**stacks, **columns}.items()})
+
+
+def origin_ns(profile: Profile) -> int:
+    """What the page's times count from, unix ns."""
+    return _extent(profile.tables, profile.rows.single())[0]
 
 
 def _extent(tables: Tables, rows: Rows) -> tuple[int, int]:

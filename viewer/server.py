@@ -1,9 +1,16 @@
-"""``flamespan view``: the page on 127.0.0.1, behind a random token, kept by no cache."""
+"""``flamespan view``: the page on 127.0.0.1, behind a random token, kept by no cache.
+
+The page asks for its data piece by piece (``answers``), so recordings of any number and size can
+be looked at, also while they are being written.
+"""
 
 from __future__ import annotations
 
+import json
 import secrets
+import sys
 import threading
+import traceback
 import webbrowser
 from collections.abc import Callable
 from http import HTTPStatus
@@ -11,12 +18,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flamespan.profiler.errors import UsageError
-from flamespan.viewer.html import render_html
+from flamespan.profiler.errors import FlamespanError, UsageError
+from flamespan.viewer.answers import Answers
+from flamespan.viewer.html import read_page_file, render_served
+from flamespan.viewer.recordings import Recordings
 
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
     from flamespan.viewer.sources import Links
+
+Reply = tuple[HTTPStatus, str, bytes]
+"""Status, content type and body."""
 
 ADDRESS = "127.0.0.1"
 _HEADERS = {
@@ -26,18 +38,21 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_TEXT, _PAGE, _JSON = "text/plain; charset=utf-8", "text/html; charset=utf-8", "application/json"
+_PACKED = "application/octet-stream"
 
 
 class PageServer:
-    """Serves one page on this machine only, until ``close``.
+    """Serves the page and what it asks for on this machine only, until ``close``.
 
     ``url`` holds a random token; whoever does not know it gets nothing, and neither does a
     request under another host name (a page of the web that resolves its name to 127.0.0.1).
-    A context manager; ``serve_forever`` blocks.
+    ``first`` is the hash that the page begins with. A context manager; ``serve_forever`` blocks.
     """
 
-    def __init__(self, page: str, *, port: int = 0) -> None:
-        self._page = page.encode("utf-8")
+    def __init__(self, answers: Answers, *, first: str = "", port: int = 0) -> None:
+        self._answers = answers
+        self._page = render_served(first).encode("utf-8")
         self._token = secrets.token_urlsafe(24)
         try:
             self._server = ThreadingHTTPServer((ADDRESS, port), self._handler())
@@ -88,12 +103,11 @@ class PageServer:
                 self._reply(with_body=False)
 
             def _reply(self, *, with_body: bool) -> None:
-                status, body = answer(self.path, self.headers.get("Host", ""))
+                status, kind, body = answer(self.path, self.headers.get("Host", ""))
                 self.send_response(status)
                 for name, value in _HEADERS.items():
                     self.send_header(name, value)
-                kind = "text/html" if status == HTTPStatus.OK else "text/plain"
-                self.send_header("Content-Type", f"{kind}; charset=utf-8")
+                self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 if with_body:
@@ -104,13 +118,40 @@ class PageServer:
 
         return Handler
 
-    def _answer(self, path: str, host: str) -> tuple[HTTPStatus, bytes]:
+    def _answer(self, path: str, host: str) -> Reply:
         if host not in (f"{ADDRESS}:{self.port}", f"localhost:{self.port}"):
-            return HTTPStatus.FORBIDDEN, b"this page is served to this machine only\n"
-        given = urlsplit(path).path.encode("utf-8", "replace")
+            said = b"this page is served to this machine only\n"
+            return HTTPStatus.FORBIDDEN, _TEXT, said
+        asked = urlsplit(path)
+        token, _, rest = asked.path.removeprefix("/").partition("/")
+        given = f"/{token}/".encode("utf-8", "replace")
         if not secrets.compare_digest(given, f"/{self._token}/".encode()):
-            return HTTPStatus.NOT_FOUND, b"not found\n"
-        return HTTPStatus.OK, self._page
+            page = read_page_file("refused.html").encode("utf-8")
+            return HTTPStatus.NOT_FOUND, _PAGE, page
+        if not rest:
+            # A token without the slash behind it: the page's own addresses would not be below it.
+            there = asked.path.endswith("/")
+            page = self._page if there else read_page_file("refused.html").encode("utf-8")
+            return HTTPStatus.OK if there else HTTPStatus.NOT_FOUND, _PAGE, page
+        return self._told(rest, asked.query)
+
+    def _told(self, what: str, query: str) -> Reply:
+        """The answer to a question of the page; what goes wrong is said there."""
+        try:
+            body = self._answers.answer(what, query)
+        except FlamespanError as error:
+            return HTTPStatus.UNPROCESSABLE_ENTITY, _JSON, _error(str(error))
+        except Exception as error:
+            # The page must hear of it, and so must whoever can mend it.
+            traceback.print_exc(file=sys.stderr)
+            return HTTPStatus.INTERNAL_SERVER_ERROR, _JSON, _error(f"flamespan failed: {error!r}")
+        if body is None:
+            return HTTPStatus.NOT_FOUND, _JSON, _error(f"there is no {what!r}")
+        return HTTPStatus.OK, _PACKED, body
+
+
+def _error(said: str) -> bytes:
+    return json.dumps({"error": said}).encode()
 
 
 def serve(
@@ -132,7 +173,20 @@ def serve(
     Raises:
         UsageError: the port cannot be listened on.
     """
-    with PageServer(render_html(profile, links=links), port=port) as server:
+    run(Recordings([], lambda _: profile), open_browser, port, on_ready, links)
+
+
+def run(
+    recordings: Recordings,
+    open_browser: bool = True,
+    port: int = 0,
+    on_ready: Callable[[str], None] | None = None,
+    links: Links | None = None,
+) -> None:
+    """Show ``recordings``, two of them side by side; else as ``serve``."""
+    sides = recordings.sides()
+    first = f"v=compare&base={sides[0]}&new={sides[1]}" if sides else ""
+    with PageServer(Answers(recordings, links), first=first, port=port) as server:
         if on_ready is not None:
             on_ready(server.url)
         if open_browser:

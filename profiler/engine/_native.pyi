@@ -19,6 +19,8 @@ class SpanCore:
     name: str
     op: str
     description: str
+    tags: tuple[tuple[str, str], ...] | None
+    renamed: bool
 
     def __new__(cls, mark: int, parent: SpanCore | None = None) -> Self: ...
     @property
@@ -64,10 +66,8 @@ class SpanQueue:
     def has_room(self) -> bool:
         """Whether another can be taken; else it is counted as dropped."""
 
-    def take(
-        self, start: type[SpanStart], end: type[SpanEnd], /
-    ) -> tuple[list[SpanStart], list[SpanEnd], list[object], list[int]]:
-        """Rows of spans opened and closed, other events, ids of spans that nobody can close."""
+    def take(self, start: type[SpanStart], end: type[SpanEnd], whole: bool, /) -> tuple[Any, ...]:
+        """What a ``spancolumns.Taken`` consists of; 64-bit numbers are bytes."""
 
     def forget(self) -> None:
         """Start afresh in a child of fork."""
@@ -218,6 +218,12 @@ class Helper:
     def stop(self, timeout_s: float, /) -> bool:
         """No more calls; False: one goes on after ``timeout_s``."""
 
+def delta_planes(numbers: Any, /) -> tuple[int, bytes]:
+    """Differences of an array of 64-bit numbers, as ``columns.pack_deltas`` packs them."""
+
+def id_planes(ids: dict[str, int], texts: list[str], /) -> tuple[int, bytes] | None:
+    """Numbers of texts, as ``columns.pack_ids`` packs them; None: not all are known."""
+
 def line_of(table: bytes, first_line: int, unit: int, /) -> int:
     """The line of instruction ``unit`` in a location table (PEP 626)."""
 
@@ -226,9 +232,10 @@ def set_await_types(
     wraps: tuple[tuple[type, int], ...],
     waiter: type | None,
     waiter_future: int,
+    future: type | None,
     future_state: int,
-    task: type | None,
-    task_coroutine: int,
+    tasks: tuple[tuple[type, int, int, bool], ...],
+    forks: tuple[tuple[object, tuple[int, ...], int, int, object], ...],
     /,
 ) -> None:
     """What leads from one coroutine to the next; see ``awaits.py``."""
@@ -241,6 +248,14 @@ def use_task_names(name_task: Callable[[Any], None], /) -> None:
 
 def offset_of(holder: object, target: object, /) -> int:
     """Where in its fixed part ``holder`` points to ``target``; -1: nowhere."""
+
+def path_of(
+    objects: tuple[object, ...], targets: tuple[object, ...], most: int, /
+) -> tuple[int, ...] | None:
+    """Offsets that lead from each object, pointer by pointer, to its target, at most so many.
+
+    Needs two or three pairs; None: there is no such path, or memory cannot be read here.
+    """
 
 def offset_of_ints(a: object, b: object, c: object, x: int, y: int, z: int, /) -> int:
     """Where ``a``, ``b``, ``c``, of one type, hold these C ints; -1: not at exactly one place."""

@@ -8,13 +8,15 @@ that it must hold.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import gc
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, NamedTuple
 
-from flamespan.profiler.engine import _native
+from flamespan.profiler.engine import _native, forks
 
 Wraps = tuple[tuple[type, int], ...]
 """Types of objects that wrap an awaitable, and where they point to it."""
@@ -45,63 +47,80 @@ def wraps() -> Wraps:
     return tuple((kind, at) for kind, at in found if at > 0)
 
 
-class AsyncioTypes(NamedTuple):
-    """What leads through asyncio's futures and tasks; offsets are in bytes."""
+class TaskKind(NamedTuple):
+    """Tasks of one library; offsets are in bytes, 0: not known."""
 
-    waiter: type
-    """What awaiting a future makes, ..."""
+    type: type
+    coroutine: int
+    context: int
+    is_future: bool
+    """It is a future of asyncio's; others are waited for as long as they are there."""
+
+
+class AwaitTypes(NamedTuple):
+    """What leads from one coroutine to the next, as far as it is known now."""
+
+    wraps: Wraps
+    waiter: type | None
+    """What awaiting a future of asyncio's makes, ..."""
     waiter_future: int
     """... and where it keeps the future."""
+    future: type | None
     future_state: int
-    task: type | None
-    task_coroutine: int
+    tasks: tuple[TaskKind, ...]
+    forks: tuple[forks.Fork, ...]
 
 
-def asyncio_types() -> AsyncioTypes | None:
-    """None: asyncio's C part is not loaded, or keeps these things in ways not met yet."""
-    module = sys.modules.get("_asyncio")
-    if module is None:
-        return None
-    loop: Any = _NoLoop()
+def known() -> AwaitTypes:
+    """What can be learnt of the modules that are loaded. Cheap where nothing new is."""
+    waiter, waiter_future, future, future_state, *_ = _once("_asyncio", _futures) or _NO_FUTURES
+    found = (_once("_asyncio", _asyncio_task), _once("trio._core._run", _trio_task))
+    tasks = tuple(kind for kind in found if kind is not None)
+    return AwaitTypes(wraps(), waiter, waiter_future, future, future_state, tasks, forks.known())
+
+
+_NO_FUTURES = (None, 0, None, 0)
+_learnt: dict[Callable[[Any], Any], Any] = {}
+
+
+def _once(name: str, learn: Callable[[Any], Any]) -> Any:
+    """What is learnt of a module once it is loaded; None: not yet, or not in ways met so far."""
+    module = sys.modules.get(name)
+    if module is not None and learn not in _learnt:
+        _learnt[learn] = None
+        with contextlib.suppress(Exception):
+            _learnt[learn] = learn(module)
+    return _learnt.get(learn)
+
+
+def _futures(module: Any) -> tuple[type, int, type, int] | None:
+    loop = forks.no_loop(module.Future)
     pending, cancelled, finished = (module.Future(loop=loop) for _ in range(3))
     cancelled.cancel()
     finished.set_result(None)
     state = _native.offset_of_ints(pending, cancelled, finished, PENDING, CANCELLED, FINISHED)
     waiter = iter(pending)
     at = _native.offset_of(waiter, pending)
-    kept = type(waiter)
     pending.cancel()
-    del waiter
-    if at < 0 or state < 0:
-        return None
-    coroutine_at = _coroutine_of_task(module.Task)
-    task = module.Task if coroutine_at > 0 else None
-    return AsyncioTypes(kept, at, state, task, max(coroutine_at, 0))
+    return (type(waiter), at, module.Future, state) if at >= 0 and state >= 0 else None
 
 
-class _NoLoop:
-    """Enough of an event loop for futures that nobody waits for."""
-
-    def get_debug(self) -> bool:
-        return False
-
-    def call_soon(self, *_: object, **__: object) -> None:
-        pass
-
-    def call_exception_handler(self, *_: object) -> None:
-        pass
-
-    def is_running(self) -> bool:
-        return False
-
-
-def _coroutine_of_task(kind: Any) -> int:
-    coroutine = _coroutine()
-    task = kind(coroutine, loop=_NoLoop())
+def _asyncio_task(module: Any) -> TaskKind | None:
+    coroutine, context = _coroutine(), contextvars.copy_context()
+    # A context is given from the outside from 3.11 on.
+    task = module.Task(coroutine, loop=forks.no_loop(module.Future), context=context)
     task._log_destroy_pending = False
-    at = int(_native.offset_of(task, coroutine))
+    at, context_at = _native.offset_of(task, coroutine), _native.offset_of(task, context)
     coroutine.close()
-    return at
+    return TaskKind(module.Task, at, max(context_at, 0), True) if at > 0 else None
+
+
+def _trio_task(run: Any) -> TaskKind | None:
+    task: Any = object.__new__(run.Task)
+    task.coro, task.context = coroutine, context = _coroutine(), contextvars.copy_context()
+    at, context_at = _native.offset_of(task, coroutine), _native.offset_of(task, context)
+    coroutine.close()
+    return TaskKind(run.Task, at, max(context_at, 0), False) if at > 0 else None
 
 
 async def _coroutine() -> None:

@@ -89,7 +89,8 @@ class NativeEngine:
         self._life = systhreads.allocate_lock()  # start and stop
         self._naming: Helper | None = None
         self._cpu_at_start_ns = 0
-        self._knows_asyncio = self._knows_greenlets = False
+        self._knows_greenlets = False
+        self._await_types: awaits.AwaitTypes | None = None
 
     @property
     def wants_restart(self) -> bool:
@@ -115,7 +116,6 @@ class NativeEngine:
     def _start(self, interval_ns: int) -> None:
         if not self._cpu_at_start_ns:
             self._cpu_at_start_ns = time.process_time_ns()
-            _native.set_await_types(self._core, awaits.wraps(), None, 0, 0, None, 0)
             _native.use_task_names(awaits.name_task)
         self._learn()
         self._core.start(interval_ns)
@@ -177,15 +177,10 @@ class NativeEngine:
         if greenlet is not None and not self._knows_greenlets and hasattr(greenlet, "getcurrent"):
             self._knows_greenlets = True
             _native.use_greenlets(greenlet.getcurrent)
-        if self._knows_asyncio or "_asyncio" not in sys.modules:
-            return
-        self._knows_asyncio = True
-        try:
-            found = awaits.asyncio_types()
-        except Exception:  # of a kind not met yet: chains of coroutines end at their futures
-            found = None
-        if found is not None:
-            _native.set_await_types(self._core, awaits.wraps(), *found)
+        found = awaits.known()
+        if found != self._await_types:
+            self._await_types = found  # and what it names lives as long as the core looks for it
+            _native.set_await_types(self._core, *found)
 
     def _name_threads(self) -> float | None:
         """Give new threads their names while they live; when to be called again, None: for new."""

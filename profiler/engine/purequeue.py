@@ -52,16 +52,27 @@ class SpanQueue:
         self.dropped += 1
         return False
 
-    def take(
-        self, start: type[SpanStart], end: type[SpanEnd]
-    ) -> tuple[list[SpanStart], list[SpanEnd], list[object], list[int]]:
-        """Rows of spans opened and closed, other events, ids of spans that nobody can close."""
+    def take(self, start: type[SpanStart], end: type[SpanEnd], whole: bool) -> tuple[Any, ...]:
+        """What a ``Taken`` consists of."""
         # First the ends: what is closed must have been open before.
         closed, others, opened = (_taken(q) for q in (self._closed, self._others, self._opened))
         self._text = 0
+        for span in closed:
+            span.over = True
+        for span in opened:
+            span.told = not span.over
+        rows = [_start(start, span) for span in opened]
+        again = [_start(start, span) for span in closed if span.told and span.renamed]
+        ends = [end(span.id, span.end_ns, span.status or "ok") for span in closed]
+        tags = [(span.id, *tag) for span in closed for tag in span.tags]
         return (
-            [_start(start, span) for span in opened],
-            [end(span.id, span.end_ns, span.status or "ok") for span in closed],
+            tuple(zip(*rows, *again, strict=True)),
+            tuple(zip(*ends, strict=True)),
+            tuple(zip(*tags, strict=True)),
+            [row for row, span in zip(rows, opened, strict=True) if not span.over],
+            [span.id for span in closed if span.told],
+            [_start(start, span) for span in closed] if whole else [],
+            ends if whole else [],
             others,
             [],
         )

@@ -35,10 +35,14 @@ class SpanCore:
         "mark",
         "name",
         "op",
+        "over",
         "parent",
+        "renamed",
         "start_ns",
         "status",
+        "tags",
         "thread_ident",
+        "told",
     )
 
     def __init__(self, mark: int, parent: SpanCore | None = None) -> None:
@@ -49,6 +53,8 @@ class SpanCore:
         self.name = self.op = self.description = self.status = ""
         self.end_ns = self.start_ns = self.thread_ident = 0
         self.counted = 0
+        self.told = self.renamed = self.over = False
+        self.tags: tuple[tuple[str, str], ...] = ()
 
     @property
     def id(self) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flamespan.profiler import columns
+
 if TYPE_CHECKING:
     from flamespan.profiler.engine._native import (
         Scope,
@@ -32,12 +34,16 @@ else:
             activate,
             bind,
             deactivate,
+            delta_planes,
             finish,
+            id_planes,
             record_into,
             reopen,
             span,
             transaction,
         )
+
+        columns.use_core(delta_planes, id_planes)
     except ImportError:
         from flamespan.profiler.engine.purespans import (
             Scope,

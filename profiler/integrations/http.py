@@ -96,8 +96,8 @@ class Request:
             tags += (("http.status_code", str(code)),)
         # What the application has called otherwise meanwhile stays so.
         if route is not None and span.name is self._name:
-            span.name = f"{self._prefix} {route}"
-        span.log.described(span, tags)
+            span.name, span.renamed = f"{self._prefix} {route}", True
+        span.tags = tags
 
     def leave(self) -> None:
         """Let the context that runs be as it was before, if this is over."""

@@ -300,6 +300,10 @@ def test_time_asleep_is_not_unobserved(tmp_path):
     for profile in both(d.write(tmp_path / "x.fspan")):
         assert profile.unobserved_ns == 20 * tick_ns
         assert profile.processes[0].asleep_ns == 50 * tick_ns
+    start = profile.rows.time_ns[0]
+    for end, unobserved in ((40, 0), (50, 0), (60, 10), (70, 20), (300, 20)):
+        window = load(tmp_path / "x.fspan").between(start, start + end * tick_ns)
+        assert window.unobserved_ns == unobserved * tick_ns
 
 
 def test_every_format_that_needs_single_samples_is_marked(recorded, tmp_path):

@@ -69,7 +69,7 @@ def test_views_choose_and_windows_add_up(tasks):
         tasks.between(int(a), int(b)).waiting("transaction", instances=True).set_index("id")
         for a, b in [(first, first + 47 * MS), (first + 47 * MS, last)]
     ]
-    for name in ("recorded_ns", *COLUMNS[2:]):
+    for name in ("recorded_ns", *COLUMNS[2:], "unobserved_ns", "tail_ns"):
         assert (parts[0][name].add(parts[1][name], fill_value=0) == whole[name]).all()
 
 
@@ -105,8 +105,8 @@ OUTAGES = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 49)), min_size=1
 
 
 @settings(max_examples=60, deadline=None)
-@given(OUTAGES, st.integers(0, 400), st.integers(0, 400))
-def test_time_that_no_pass_could_tell_of_completes_the_duration(passes, begin, length):
+@given(OUTAGES, st.integers(0, 400), st.integers(0, 400), st.integers(0, 600), st.integers(0, 300))
+def test_time_that_no_pass_could_tell_of_completes_the_duration(passes, begin, length, low, wide):
     """A thread that never leaves its transaction: each moment of it is in one of three columns."""
     drawing = Drawing()
     drawing.now = drawing.samples.start_ticks = 100
@@ -123,10 +123,21 @@ def test_time_that_no_pass_could_tell_of_completes_the_duration(passes, begin, l
         if inside:
             last = before + wall
         lost |= set(range(before, before + unobserved))
-    (row,) = drawing.profile().waiting().to_dict("records")
+    profile = drawing.profile()
+    (row,) = profile.waiting().to_dict("records")
     assert row["unobserved_ns"] == len(lost & set(range(begin, last)))
     assert row["tail_ns"] == end - last
     assert row["recorded_ns"] + row["unobserved_ns"] + row["tail_ns"] == row["duration_ns"]
+
+    epoch = profile.tables.spans.start_ns[0] - 100 - begin
+    inside = set(range(low, low + wide))
+    window = profile.between(epoch + 100 + low, epoch + 100 + low + wide)
+    assert window.unobserved_ns == len(lost & inside)
+    for row in window.waiting().to_dict("records"):
+        assert row["unobserved_ns"] == len(lost & set(range(begin, last)) & inside)
+        assert row["tail_ns"] == len(set(range(last, end)) & inside)
+        told = row["recorded_ns"] + row["unobserved_ns"] + row["tail_ns"]
+        assert told == len(set(range(begin, end)) & inside)
 
 
 STATE_NAMES = sorted(STATES)

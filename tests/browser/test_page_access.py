@@ -89,6 +89,9 @@ def test_labels_and_marks_on_the_charts_can_be_read(page, scheme):
     for i in range(7):
         assert contrast(text, mixed(colour(f"op-{i}"), panel, 0.28)) >= 4.5, f"op-{i}"
         assert contrast(colour(f"op-{i}"), panel) >= 3, f"op-{i}"
+    for under in ("panel", "bg", "sunk", "heat", "found", "accent-soft"):
+        assert contrast(colour("muted"), colour(under)) >= 4.5, under
+        assert contrast(text, colour(under)) >= 4.5, under
     for name in ("edge", "accent", "error", "strong"):
         assert contrast(colour(name), panel) >= 3, name
 
@@ -152,6 +155,43 @@ def test_nothing_moves_for_whom_that_is_too_much(page):
     moving = "[...document.querySelectorAll('*')].filter(e => {{ const s = getComputedStyle(e);"
     moving += " return s.transitionDuration !== '0s' || s.animationName !== 'none'; }}).length"
     assert page.evaluate(moving.replace("{{", "{").replace("}}", "}")) == 0
+
+
+# --- paper -------------------------------------------------------------------------------------
+
+
+PIXEL = """(() => {
+  const copy = document.createElement("canvas").getContext("2d");
+  copy.drawImage(document.getElementById("flame"), 300, 30, 1, 1, 0, 0, 1, 1);
+  return [...copy.getImageData(0, 0, 1, 1).data];
+})()"""
+
+
+def drawn(page, wanted):
+    """Whether the chart comes to show such a pixel: it is drawn anew a moment after a change."""
+    for _ in range(100):
+        if wanted(page.evaluate(PIXEL)):
+            return True
+        page.wait_for_timeout(20)
+    return False
+
+
+def test_paper_is_light_and_has_all_rows(tmp_path):
+    with page_of("about:blank", width=900, height=600, color_scheme="dark") as page:
+        VIEWS[0].open(page, tmp_path)
+        dark = page.evaluate(PIXEL)
+        page.emulate_media(media="print", color_scheme="dark")
+        assert drawn(page, lambda pixel: pixel != dark)
+        assert sum(page.evaluate(PIXEL)[:3]) > sum(dark[:3])
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert min(int(part) for part in re.findall(r"\d+", background)) > 230
+        rows = page.locator("#table-inner .row").count()
+        assert rows == int(page.get_attribute("#table-grid", "aria-rowcount")) - 1
+        assert page.is_visible("#details")
+        assert page.is_hidden("#picker")
+        (tmp_path / "page.pdf").write_bytes(page.pdf())
+        page.emulate_media(media="screen", color_scheme="dark")
+        assert drawn(page, lambda pixel: pixel == dark)
 
 
 # --- touch -------------------------------------------------------------------------------------

@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from flamespan.viewer.answers import Answers
 from flamespan.viewer.html import render_html
+from flamespan.viewer.recordings import Recordings
 from flamespan.viewer.server import PageServer
 from helpers import webapp
 from helpers.chromium import page_of
@@ -62,7 +64,8 @@ def test_hostile_names_are_shown_and_not_run(tmp_path):
 
 
 def test_served_page_is_the_same(profile):
-    with PageServer(render_html(profile)) as server:
+    answers = Answers(Recordings([], lambda _: profile))
+    with PageServer(answers) as server:
         server.serve_in_background()
         with page_of(server.url, **TALL) as page:
             ready(page)

@@ -22,6 +22,7 @@ NOT_READERS = {
         "module.c",
         "number.c",
         "pass.c",
+        "paths.c",
         "sampler.c",
         "scope.c",
     ),

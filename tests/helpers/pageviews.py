@@ -30,6 +30,16 @@ def click(selector: str) -> Callable[[Any], None]:
     return lambda page: page.click(selector)
 
 
+def choose(function: str, then: Callable[[Any], None] = nothing) -> Callable[[Any], None]:
+    """A function chosen in the table, then what comes after it."""
+
+    def do(page: Any) -> None:
+        page.locator("#table-inner .row", has_text=function).first.locator(".fn").click()
+        then(page)
+
+    return do
+
+
 def open_rows(page: Any) -> None:
     """Some rows of the table opened, with the focus on one."""
     page.locator("#table-inner [tabindex='0']").focus()
@@ -77,6 +87,13 @@ VIEWS = (
     View("system", place="frames=system&collapse=cycles&states=all", pictured=False),
     View("walk", do=walk_chart, pictured=False),
     View("span", place="span=3&w=0~40000000", pictured=False),
+    View("left-heavy", place="order=left-heavy"),
+    View("flame", place="t=all&order=left-heavy&direction=flame", do=choose("discount")),
+    View("sandwich", place="t=all", do=choose("discount", press("3"))),
+    View("source", do=choose("discount", press("4"))),
+    View("stack", do=choose("discount", press("5"))),
+    View("tracks", place="tracks=all", pictured=False),
+    View("cpu", place="clock=cpu", pictured=False),
     View("waiting", "tasks"),
     View("help", do=press("?")),
     View("empty", "empty"),

@@ -19,6 +19,18 @@ enum {
                  8 * (LEAF_MAX + ROOT_MAX),
     LIST_READS = 10 * INTERPS_MAX + 8 * THREADS_MAX
 };
+/* Types lie behind each other from the code type on, a word each. */
+static const Forks forks = {
+    .future_type = IMAGE_CODE_TYPE + 48, .future_state = 24, .task_count = 2, .count = 4,
+    .tasks = {{IMAGE_CODE_TYPE + 40, 32, 40, true}, {IMAGE_CODE_TYPE + 56, 16, 0, false}},
+    .rows = {{.at = IMAGE_CODE_TYPE + 64, .hops = {-24, 40, 8}, .hop_count = 3},
+             {.at = IMAGE_CODE_TYPE + 48, .hops = {24, 72}, .hop_count = 2, .checked = 1,
+              .check_at = 48, .check = IMAGE_CODE_TYPE},
+             {.at = IMAGE_CODE_TYPE + 72, .hops = {0}, .hop_count = 1},
+             {.at = IMAGE_CODE_TYPE + 80, .hops = {0, 16}, .hop_count = 2}},
+    .type_base = 8, .list_type = IMAGE_CODE_TYPE + 88, .set_type = IMAGE_CODE_TYPE + 96,
+    .list_items = 24, .set_table = 40, .set_mask = 32,
+};
 #define NOBODYS ((int64_t)0x6e6f626f6479)
 
 typedef struct {
@@ -48,8 +60,7 @@ static void engine_init(Engine *e, const Layout *layout, Image *m) {
     e->chain = (Chain){.layout = &e->layout, .memory = &e->memory, .codes = &e->codes};
     e->chain.types = (AwaitTypes){.wraps = {{IMAGE_CODE_TYPE + 24, 16}}, .wrap_count = 1,
                                   .waiter_type = IMAGE_CODE_TYPE + 32, .waiter_future = 16,
-                                  .future_state = 24, .task_type = IMAGE_CODE_TYPE + 40,
-                                  .task_coroutine = 32};
+                                  .forks = forks};
     e->codes.ours = "/srv/run.py";
     e->codes.machinery = "/srv/other.py\n/srv/app.py\n";
     for (int i = 0; i < WALKERS; i++)
@@ -200,9 +211,19 @@ static void read_chain(Engine *e, uintptr_t object) {
     if (verdict != CHAIN_SUSPENDED) return;
     CHECK(chain->count > 0);
     if (!chain_mark(chain, &mark)) return;
-    chain_list(&e->layout, &chain->types, &mark, pieces);
-    memory_gather(&e->memory, pieces, CHAIN_PIECES);
+    int count = chain_list(&e->layout, &chain->types, &mark, pieces);
+    CHECK(count == chain_count(&mark) && count <= CHAIN_PIECES);
+    memory_gather(&e->memory, pieces, count);
     chain_is_as_before(&e->memory, &mark, pieces);
+}
+
+/* The tasks that whatever lies at `object` stands for. */
+static void read_join(Engine *e, uintptr_t object, uint32_t which) {
+    Join join = {.layout = &e->layout, .memory = &e->memory, .forks = &forks, .turn = object};
+    uintptr_t type = IMAGE_CODE_TYPE + 40 + which % 8 * 8;
+    if (object) image_fill(e->memory.test_context, object + e->layout.ob_type, &type, sizeof type);
+    join_future(&join, object);
+    join_frame(&join, IMAGE_CODE_TYPE + 72 + which % 2 * 8, object);
 }
 
 #endif

@@ -83,6 +83,7 @@ static void read_all(Engine *e, World *w, Choices *c) {
     read_context(e, some_address(w, c));
     for (int i = 0; i < w->threads; i++) read_chain(e, w->thread[i].leaf - e->layout.gen_frame);
     read_chain(e, some_address(w, c));
+    for (int i = 0; i < 8; i++) read_join(e, some_address(w, c), pick(c, 16));
     chain_read_frames(&e->chain, w->thread[0].leaf);
     chain_read_frames(&e->chain, some_address(w, c));
     e->key = key;

@@ -93,11 +93,11 @@ def test_the_queue_is_bounded_in_text_too(log):
     for _ in range(10):
         with profiler.transaction("x" * 30):
             pass
-    assert len(queue.drain().started) == 4
+    assert len(queue.drain().rows().started) == 4
     assert queue.dropped == 6
     with profiler.transaction("x" * 30):
         pass
-    assert len(queue.drain().started) == 1
+    assert len(queue.drain().rows().started) == 1
 
 
 def test_counts_of_open_spans_are_right_with_many_threads(log):
@@ -115,7 +115,7 @@ def test_counts_of_open_spans_are_right_with_many_threads(log):
         thread.join()
     assert (queue.open, queue.transactions) == (0, 0)
     assert 2 <= queue.most_open <= 16
-    assert len(queue.drain().ended) == 4800
+    assert len(queue.drain().rows().ended) == 4800
 
 
 def test_spans_that_nobody_can_close_do_not_count_for_ever(log):
@@ -128,8 +128,8 @@ def test_spans_that_nobody_can_close_do_not_count_for_ever(log):
     queue.drain()
     assert queue.open == 0
     assert queue.dropped == 0
-    assert not queue.drain(restart=True).started
-    assert not queue.drain().started  # nor are they told again in the next file
+    assert not queue.drain(restart=True).rows().started
+    assert not queue.drain().rows().started  # nor are they told again in the next file
 
 
 def test_spans_nested_a_hundred_thousand_deep(log):
@@ -140,7 +140,7 @@ def test_spans_nested_a_hundred_thousand_deep(log):
     for scope in reversed(scopes):
         scope.__exit__(None, None, None)
     del scopes, scope
-    events = queue.drain()
+    events = queue.drain().rows()
     assert len(events.started) == len(events.ended) == 100_000
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import struct
+from array import array
 
 import pytest
 from hypothesis import given
@@ -27,6 +29,18 @@ def test_round_trip(unsigned, signed, near, texts, floats):
     )
     found = columns.unpack(payload)
     assert [list(found[i]) for i in range(1, 6)] == [unsigned, signed, near, texts, floats]
+
+
+@given(NEAR, st.lists(st.sampled_from(["a", "b", "名前", "\udc80"])), st.integers(0, 70_000))
+def test_the_c_core_packs_the_same_bytes(near, texts, first):
+    pytest.importorskip("flamespan.profiler.engine._native", exc_type=ImportError)
+    importlib.import_module("flamespan.profiler.engine.spancore")  # which has columns use it
+    assert columns.pack_deltas(1, array("q", near)) == columns.pack_deltas(1, near)
+    ids = {"a": first, "b": 300, "名前": 2**32 - 1, "\udc80": 0}
+    numbers = [ids[text] for text in texts]
+    assert columns.pack_ids(2, ids, texts) == columns.pack_unsigned(2, numbers)
+    assert columns.pack_ids(2, ids, [*texts, "unknown"]) is None
+    assert columns.pack_ids(2, ids, [*texts, []]) is None
 
 
 @given(UNSIGNED.filter(any), st.data())

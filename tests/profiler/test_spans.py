@@ -406,13 +406,13 @@ def test_beyond_the_bound_spans_are_dropped_and_counted():
                     inner = profiler.current_span()
             assert inner is kept
             kept.set_tag("too", "late")
-        events = log.drain()
+        events = log.drain().rows()
         assert len(events.started) == 6
         assert {e.id for e in events.ended} == {s.id for s in events.started}
         assert log.dropped == 16
         with profiler.span("room again"):
             pass
-        assert names(log.drain()) == ["room again"]
+        assert names(log.drain().rows()) == ["room again"]
     finally:
         active.record_into(None)
 
@@ -427,11 +427,11 @@ def test_restart_tells_open_spans_again_and_those_just_closed():
         with profiler.transaction("open"):
             with profiler.span("closed"):
                 pass
-            assert names(log.drain(restart=True)) == ["open", "closed"]
-            again = log.drain()
+            assert names(log.drain(restart=True).rows()) == ["open", "closed"]
+            again = log.drain().rows()
             assert sorted(names(again)) == ["closed", "open"]
             assert statuses(again) == {"closed": "ok"}
-        assert statuses_of_ends(log.drain()) == ["ok"]
+        assert statuses_of_ends(log.drain().rows()) == ["ok"]
     finally:
         active.record_into(None)
 
@@ -442,11 +442,11 @@ def test_what_it_is_may_be_said_later(told):
     active.record_into(log)
     try:
         with profiler.transaction("early", op="o") as one, profiler.span("s", "first") as inner:
-            before = log.drain().started if told else []
+            before = log.drain().rows().started if told else []
             one.describe(name="late")
             one.describe(name="late")
             inner.describe(op="S", description="last")
-        after = log.drain()
+        after = log.drain().rows()
         assert [s.name for s in before] == (["early", ""] if told else [])
         assert [(s.name, s.op, s.description) for s in after.started] == [
             ("late", "o", ""),

@@ -100,6 +100,9 @@ def test_modules_stand_after_what_they_import():
         assert set(html.imported_by(module)) <= set(html.MODULES[:place])
     bundle = html.bundle()
     assert not re.search(r"^\s*(import|export)\b", bundle, re.M)
+    # One module asks the server, where there is one: a file's policy allows no request.
+    assert bundle.count("fetch(") == html.read_page_file("source.js").count("fetch(") == 1
+    bundle = bundle.replace("answer = await fetch(", "")
     assert not re.search(
         r"\bimport\((?!\"\./\w+\.js\"\)\.)|\bfetch\(|XMLHttpRequest|innerHTML|insertAdjacentHTML|eval\(",
         bundle,
@@ -121,6 +124,7 @@ def test_hostile_names_stay_data(name):
     assert {kind: len(texts) for kind, texts in parts.inline.items()} == {
         "style": 1,
         "script application/octet-stream": 1,
+        "script application/x-flamespan": 1,
         "script module": 1,
     }
     # What is no character is loaded as the mark for that.

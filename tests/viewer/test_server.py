@@ -13,15 +13,21 @@ import time
 import pytest
 
 from flamespan.profiler.errors import UsageError
-from flamespan.viewer.html import render_html
+from flamespan.viewer.answers import Answers
+from flamespan.viewer.html import render_served
+from flamespan.viewer.recordings import Recordings
 from flamespan.viewer.server import PageServer
 from helpers import webapp
 from helpers.drawn import draw
 
 
+def answers():
+    return Answers(Recordings([], lambda _: draw([("main;a", 10)])))
+
+
 @pytest.fixture(scope="module")
 def server():
-    page = PageServer(render_html(draw([("main;a", 10)])))
+    page = PageServer(answers())
     page.serve_in_background()
     yield page
     page.stop()
@@ -41,7 +47,7 @@ def test_page_with_the_token(server):
     path = server.url.split(str(server.port))[1]
     status, headers, body = ask(server, path)
     assert status == 200
-    assert body == render_html(draw([("main;a", 10)])).encode()
+    assert body == render_served().encode()
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Frame-Options"] == "DENY"
     assert "Python" not in headers["Server"]
@@ -60,18 +66,18 @@ def test_nothing_without_the_token_or_under_another_name(server):
 
 
 def test_tokens_differ_and_only_this_machine_is_served():
-    with PageServer("a") as one, PageServer("b") as two:
+    with PageServer(answers()) as one, PageServer(answers()) as two:
         assert one.url.split("/")[3] != two.url.split("/")[3]
         assert len(one.url.split("/")[3]) >= 32
         assert one._server.server_address[0] == "127.0.0.1"
 
 
 def test_a_busy_port_is_said():
-    with PageServer("a") as one:
+    with PageServer(answers()) as one:
         with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1:{one.port}"):
-            PageServer("b", port=one.port)
+            PageServer(answers(), port=one.port)
         with pytest.raises(UsageError):
-            PageServer("b", port=99999)
+            PageServer(answers(), port=99999)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT to a child works differently")

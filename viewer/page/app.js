@@ -3,7 +3,6 @@
 
 import { Answers } from "./answers.js";
 import { Charts } from "./charts.js";
-import { unpack } from "./columns.js";
 import { listenControls, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
 import { byId, dateTime, duration, element, grouped } from "./format.js";
@@ -24,7 +23,7 @@ import { ThreadPicker } from "./threads.js";
 const CHART_STATE = /** @type {const} */ (["frames", "collapse", "states", "clock", "focus", "hide", "off", "direction", "tracks"]);
 
 /** Holds the state and redraws what depends on what changed. */
-class App {
+export class App {
   /** @param {Model} model */
   constructor(model) {
     this.model = model;
@@ -263,23 +262,9 @@ function showTitle(model) {
   const [first] = model.processes;
   const told = [
     first?.release, first?.environment, dateTime(head.origin_ns, 0), duration(model.end),
-    `${grouped(model.rows.time.length)} samples`,
+    `${grouped(head.samples)} samples`,
   ];
   byId("title").textContent = head.title;
   byId("about").textContent = told.filter(Boolean).join(" · ");
   document.title = `${head.title} – flamespan`;
 }
-
-async function main() {
-  try {
-    const data = await unpack(byId("flamespan-data").textContent);
-    new App(new Model(data));
-    document.body.dataset.ready = "yes";
-  } catch (error) {
-    byId("failure").hidden = false;
-    byId("failure").textContent = `This page could not be shown: ${error instanceof Error ? error.message : error}`;
-    throw error;
-  }
-}
-
-main();

@@ -74,6 +74,7 @@ export function listenKeys(actions) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (byId("help").open && event.key !== "Escape" && event.key !== "?") return;
     if (typing && event.key !== "Escape") return;
+    if (document.body.dataset.view !== "transaction" && event.key !== "?") return;
     const action = actions[event.key];
     if (!action) return;
     action();

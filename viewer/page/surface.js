@@ -6,9 +6,16 @@ export class Theme {
   constructor() {
     /** @type {Map<string, string>} */ this.known = new Map();
     /** @type {(() => void)[]} */ this.listeners = [];
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    const forget = () => {
       this.known.clear();
       for (const listener of this.listeners) listener();
+    };
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", forget);
+    // Paper is light; a page that is printed gets no frame of animation in which to draw.
+    matchMedia("print").addEventListener("change", () => {
+      forget();
+      for (const surface of SURFACES) surface.measure();
+      for (const surface of SURFACES) surface.paint();
     });
   }
 
@@ -28,6 +35,9 @@ export class Theme {
   }
 }
 
+/** @type {Set<Surface>} all there are, for paper */
+const SURFACES = new Set();
+
 /** One canvas, drawn in CSS pixels. */
 export class Surface {
   /**
@@ -41,6 +51,7 @@ export class Surface {
     this.width = 0;
     this.height = 0;
     this.asked = false;
+    SURFACES.add(this);
     new ResizeObserver(() => this.measure()).observe(canvas);
     this.measure();
   }
@@ -65,12 +76,17 @@ export class Surface {
     this.asked = true;
     requestAnimationFrame(() => {
       this.asked = false;
-      if (!this.width || !this.height) return;
-      const ratio = window.devicePixelRatio || 1;
-      this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
-      this.context.clearRect(0, 0, this.width, this.height);
-      this.draw(this.context, this.width, this.height);
+      this.paint();
     });
+  }
+
+  /** Draws at once. */
+  paint() {
+    if (!this.width || !this.height) return;
+    const ratio = window.devicePixelRatio || 1;
+    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.context.clearRect(0, 0, this.width, this.height);
+    this.draw(this.context, this.width, this.height);
   }
 }
 

@@ -36,6 +36,7 @@ export class FramesTable {
     /** @type {import("./intervals.js").Errors | null} */ this.errors = null;
     this.scroller.addEventListener("scroll", () => this.paint());
     new ResizeObserver(() => this.paint()).observe(this.scroller);
+    matchMedia("print").addEventListener("change", () => this.paint());
     this.inner.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.key(event));
     this.inner.addEventListener("click", (/** @type {MouseEvent} */ event) => this.click(event));
     this.inner.addEventListener("mouseover", (/** @type {MouseEvent} */ event) => {

@@ -47,7 +47,7 @@ static uintptr_t top_value(const Chain *c, uintptr_t addr, const uint8_t *frame,
     return top ? top : value_at(c, end - 16, addr, frame, values);
 }
 
-/* What is at the end of an awaitable: a generator that goes on, or a future. */
+/* What is at the end of an awaitable: a generator that goes on, or (0) a future. */
 static uintptr_t unwrap(Chain *c, uintptr_t object) {
     const Layout *l = c->layout;
     const AwaitTypes *t = &c->types;
@@ -64,12 +64,9 @@ static uintptr_t unwrap(Chain *c, uintptr_t object) {
         if (type == t->waiter_type && t->waiter_type) {
             uint32_t state = 0;
             c->future = word_at(head, t->waiter_future);
-            if (!memory_read(c->memory, c->future + t->future_state, &state, 4)) return 0;
+            if (!memory_read(c->memory, c->future + t->forks.future_state, &state, 4)) return 0;
             c->ready = state != 0;
-            uintptr_t future_type = 0;
-            if (!c->ready && memory_read(c->memory, c->future + l->ob_type, &future_type, 8) &&
-                future_type == t->task_type && t->task_type)
-                memory_read(c->memory, c->future + t->task_coroutine, &inner, sizeof inner);
+            return 0;
         }
         object = inner;
     }
@@ -100,33 +97,82 @@ static ChainVerdict read_link(Chain *c, uintptr_t object, uintptr_t *awaited) {
     return CHAIN_SUSPENDED;
 }
 
-ChainVerdict chain_read(Chain *c, uintptr_t coroutine) {
+static bool is_generator(const Chain *c, uintptr_t object) {
     const Layout *l = c->layout;
-    uintptr_t type = 0, object = coroutine, awaited = 0;
-    c->count = 0;
-    c->ready = c->truncated = c->unsettled = c->of_frames = false;
+    uintptr_t type = 0;
+    if (!object || !memory_read(c->memory, object + l->ob_type, &type, sizeof type)) return false;
+    return type == l->gen_types[0] || type == l->gen_types[1] || type == l->gen_types[2];
+}
+
+static void begin(Chain *c, bool of_frames) {
+    c->count = c->end_count = 0;
+    c->ready = c->truncated = c->unsettled = c->many = false;
+    c->of_frames = of_frames;
+    c->future = c->context = 0;
+}
+
+/* The link that was read last is the end of a part. */
+static void note_end(Chain *c) {
+    if (c->end_count && c->ends[c->end_count - 1] == c->count - 1) return;
+    if (c->end_count == ENDS_MAX) c->unsettled = true;
+    else c->ends[c->end_count++] = c->count - 1;
+}
+
+/* Where the chain goes on behind its last link, which awaits an object; 0: that is its end. */
+static uintptr_t go_on(Chain *c, uintptr_t awaited, bool *crosses) {
+    Join join = {.layout = c->layout, .memory = c->memory, .forks = &c->types.forks, .turn = c->turn};
+    const ChainLink *last = &c->links[c->count - 1];
     c->future = 0;
-    if (!memory_read(c->memory, coroutine + l->ob_type, &type, sizeof type)) return CHAIN_GONE;
-    if (type != l->gen_types[0] && type != l->gen_types[1] && type != l->gen_types[2])
-        return CHAIN_GONE;
+    *crosses = false;
+    uintptr_t object = awaited ? unwrap(c, awaited) : 0;
+    if (c->ready || !awaited) return object;
+    if (c->future) join_future(&join, c->future);
+    if (!join.coroutine && !join.ready) join_frame(&join, last->code, last->frame);
+    c->turn = join.turn;
+    c->many |= join.many;
+    if (join.ready) c->ready = c->unsettled = true; /* nobody has told the future so yet */
+    if (!is_generator(c, join.coroutine)) return object;
+    c->context = join.context;
+    *crosses = true;
+    return join.coroutine;
+}
+
+static bool has_link(const Chain *c, uintptr_t object) {
+    for (int i = 0; i < c->count; i++)
+        if (c->links[i].frame == object + c->layout->gen_frame) return true;
+    return false;
+}
+
+ChainVerdict chain_read(Chain *c, uintptr_t coroutine) {
+    uintptr_t object = coroutine, awaited = 0, around = 0;
+    bool crosses = false;
+    begin(c, false);
+    if (!is_generator(c, coroutine)) return CHAIN_GONE;
     while (object) {
         if (c->count == CHAIN_MAX) {
             c->truncated = true;
             break;
         }
-        ChainVerdict verdict = read_link(c, object, &awaited);
-        /* A task that is awaited may run, or not have begun: the chain ends at who awaits it. */
-        if (verdict != CHAIN_SUSPENDED && c->future) {
-            c->ready = verdict == CHAIN_NEW;
+        if (has_link(c, object)) { /* tasks that wait for each other; or what was read is no chain */
+            if (!crosses) return CHAIN_GONE;
             c->unsettled = true;
             break;
         }
+        ChainVerdict verdict = read_link(c, object, &awaited);
+        /* A task that is awaited may run, or not have begun: the chain ends at who awaits it. */
+        if (verdict != CHAIN_SUSPENDED && crosses) {
+            c->ready = verdict == CHAIN_NEW;
+            c->unsettled = true;
+            c->context = around;
+            break;
+        }
         if (verdict != CHAIN_SUSPENDED) return verdict;
-        for (int i = 0; i < c->count - 1; i++)
-            if (c->links[i].frame == object + l->gen_frame) return CHAIN_GONE; /* a ring */
-        c->future = 0;
-        object = awaited ? unwrap(c, awaited) : 0;
+        around = c->context;
+        if (c->count == 1) note_end(c);
+        object = go_on(c, awaited, &crosses);
+        if (crosses) note_end(c);
     }
+    if (c->count) note_end(c);
     return c->count ? CHAIN_SUSPENDED : CHAIN_GONE;
 }
 
@@ -170,10 +216,7 @@ static void climb(Chain *c, uintptr_t frame, uint8_t *bytes) {
 ChainVerdict chain_read_frames(Chain *c, uintptr_t frame) {
     const Layout *l = c->layout;
     uint8_t first[END_MAX], bytes[END_MAX];
-    c->count = 0;
-    c->ready = c->truncated = c->unsettled = false;
-    c->of_frames = true;
-    c->future = 0;
+    begin(c, true);
     if (l->frame_size > END_MAX || !read_frame(c, frame, first)) return CHAIN_GONE;
     for (uintptr_t at = word_at(first, l->frame_previous); at;) {
         if (!read_frame(c, at, bytes)) {
@@ -185,47 +228,63 @@ ChainVerdict chain_read_frames(Chain *c, uintptr_t frame) {
     }
     turn_around(c);
     climb(c, frame, first);
-    return c->count ? CHAIN_SUSPENDED : CHAIN_GONE;
+    if (!c->count) return CHAIN_GONE;
+    c->ends[c->end_count++] = 0;
+    note_end(c);
+    return CHAIN_SUSPENDED;
 }
 
-void chain_list(const Layout *l, const AwaitTypes *types, const ChainMark *mark, Piece *pieces) {
-    bool one = mark->first == mark->last;
-    pieces[0] = (Piece){.addr = mark->first - l->gen_state_back, .len = end_size(l)};
-    pieces[1] = (Piece){.addr = mark->last - l->gen_state_back, .len = one ? 0 : end_size(l)};
-    pieces[2] = (Piece){.addr = mark->future + types->future_state, .len = mark->future ? 4 : 0};
+int chain_list(const Layout *l, const AwaitTypes *types, const ChainMark *mark, Piece *pieces) {
+    int count = 0;
+    for (int i = 0; i < mark->count; i++)
+        pieces[count++] = (Piece){.addr = mark->frames[i] - l->gen_state_back, .len = end_size(l)};
+    if (mark->future)
+        pieces[count++] = (Piece){.addr = mark->future + types->forks.future_state, .len = 4};
+    if (mark->context) pieces[count++] = (Piece){.addr = mark->context + l->context_vars, .len = 8};
+    if (mark->open_at) pieces[count++] = (Piece){.addr = mark->open_at, .len = 8};
+    return count;
+}
+
+/* A number that tells what the bytes of a piece were. */
+static uint64_t print_of(const Memory *memory, const Piece *piece) {
+    const uint8_t *at = piece_bytes(memory, piece);
+    uint64_t print = piece->len;
+    for (uint32_t i = 0; i + 8 <= piece->len; i += 8) print = mix_in(print, word_at(at, i));
+    for (uint32_t i = piece->len & ~7u; i < piece->len; i++) print = mix_in(print, at[i]);
+    return print;
 }
 
 bool chain_is_as_before(const Memory *memory, const ChainMark *mark, const Piece *pieces) {
-    for (int i = 0; i < 2; i++) {
-        if (!pieces[i].len) continue;
-        if (!pieces[i].ok || memcmp(piece_bytes(memory, &pieces[i]), mark->ends[i], pieces[i].len))
-            return false;
+    for (int i = 0; i < mark->count; i++, pieces++)
+        if (!pieces->ok || print_of(memory, pieces) != mark->prints[i]) return false;
+    if (mark->future) {
+        if (!pieces->ok || u32_at(piece_bytes(memory, pieces), 0) != mark->future_state) return false;
+        pieces++;
     }
-    if (!pieces[2].len) return true;
-    return pieces[2].ok && u32_at(piece_bytes(memory, &pieces[2]), 0) == mark->future_state;
+    if (mark->context) {
+        if (!pieces->ok || word_at(piece_bytes(memory, pieces), 0) != mark->variables) return false;
+        pieces++;
+    }
+    return !mark->open_at || (pieces->ok && !word_at(piece_bytes(memory, pieces), 0));
 }
 
 bool chain_mark(Chain *c, ChainMark *mark) {
     const Layout *l = c->layout;
     Piece pieces[CHAIN_PIECES];
-    const ChainLink *first = &c->links[0], *last = &c->links[c->count - 1];
     if (end_size(l) > END_MAX) return false;
-    *mark = (ChainMark){.first = first->frame, .last = last->frame, .future = c->future};
-    chain_list(l, &c->types, mark, pieces);
-    memory_gather(c->memory, pieces, CHAIN_PIECES);
-    for (int i = 0; i < 2; i++) {
-        if (!pieces[i].len) continue;
+    *mark = (ChainMark){.count = c->end_count, .future = c->future};
+    for (int i = 0; i < c->end_count; i++) mark->frames[i] = c->links[c->ends[i]].frame;
+    memory_gather(c->memory, pieces, chain_list(l, &c->types, mark, pieces));
+    for (int i = 0; i < mark->count; i++) {
         const uint8_t *at = piece_bytes(c->memory, &pieces[i]);
-        const ChainLink *link = i ? last : first;
         if (!pieces[i].ok || (!c->of_frames && !is_suspended(l, (int8_t)at[0])) ||
-            word_at(at, l->gen_state_back + l->frame_instr) != link->instr)
+            word_at(at, l->gen_state_back + l->frame_instr) != c->links[c->ends[i]].instr)
             return false;
-        memcpy(mark->ends[i], at, pieces[i].len);
+        mark->prints[i] = print_of(c->memory, &pieces[i]);
     }
-    if (pieces[2].len) {
-        if (!pieces[2].ok) return false;
-        mark->future_state = u32_at(piece_bytes(c->memory, &pieces[2]), 0);
-        if (!c->unsettled && c->ready != (mark->future_state != 0)) return false;
-    }
-    return true;
+    if (!mark->future) return true;
+    const Piece *state = &pieces[mark->count];
+    if (!state->ok) return false;
+    mark->future_state = u32_at(piece_bytes(c->memory, state), 0);
+    return c->unsettled || c->ready == (mark->future_state != 0);
 }

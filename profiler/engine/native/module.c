@@ -9,6 +9,7 @@
 #include "helper.h"
 #include "learn.h"
 #include "lines.h"
+#include "packing.h"
 #include "sampler.h"
 #include "scope.h"
 #include "spancalls.h"
@@ -306,7 +307,8 @@ static int fill_module(PyObject *module) {
     int failed = PyModule_AddObjectRef(module, "Sampler", type);
     Py_DECREF(type);
     if (failed || helper_add(module) || learn_add(module) ||
-        PyModule_AddFunctions(module, span_functions) < 0)
+        PyModule_AddFunctions(module, span_functions) < 0 ||
+        PyModule_AddFunctions(module, packing_functions) < 0)
         return -1;
     spans->queue = spanqueue_add(module);
     return spans->queue && !spantype_add(module) ? scope_add(module, spans) : -1;

@@ -47,7 +47,8 @@ const char *sampler_init(Sampler *s, const Options *options) {
         !threads_init(&s->threads, &s->layout, &s->memory) ||
         !samples_init(&s->samples, options->max_samples, options->max_passes) ||
         !samples_init(&s->spare, options->max_samples, options->max_passes) ||
-        !waiters_init(&s->waiters, &s->layout, &s->memory, &s->codes, &s->samples, &s->threads)) {
+        !waiters_init(&s->waiters, &s->layout, &s->memory, &s->codes, &s->options.key, &s->samples,
+                      &s->threads)) {
         sampler_free(s);
         return "no memory for its tables";
     }

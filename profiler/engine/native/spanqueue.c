@@ -1,9 +1,7 @@
-#include "spantype.h"
+#include "spanrows.h"
 
 #include <stddef.h>
 #include <structmember.h>
-
-enum { KEPT_ROOM = 4096 };
 
 int pile_add(Pile *pile, PyObject *item) {
     if (pile->count == pile->room) {
@@ -15,20 +13,6 @@ int pile_add(Pile *pile, PyObject *item) {
     }
     pile->items[pile->count++] = Py_NewRef(item);
     return 1;
-}
-
-/* What is on the pile as a list; the pile is empty then. */
-static PyObject *pile_take(Pile *pile) {
-    Py_ssize_t count = pile->count;
-    PyObject *list = PyList_New(count);
-    if (!list) return NULL;
-    for (Py_ssize_t i = 0; i < count; i++) PyList_SET_ITEM(list, i, pile->items[i]);
-    pile->count = 0;
-    if (pile->room > KEPT_ROOM) { /* a burst shall not keep memory for ever */
-        PyMem_Free(pile->items);
-        *pile = (Pile){0};
-    }
-    return list;
 }
 
 static void pile_clear(Pile *pile) {
@@ -89,66 +73,21 @@ static PyObject *has_room(SpanQueue *self, PyObject *unused) {
     return PyBool_FromLong(spanqueue_has_room(self));
 }
 
-/* What is recorded of a span that was opened: model.SpanStart, as `type`. */
-static PyObject *start_row(PyTypeObject *type, const SpanObject *span) {
-    PyObject *row = type->tp_alloc(type, 7), *name = span->name;
-    if (!row) return NULL;
-    /* A span outside every transaction is one itself, and has to have a name. */
-    if (span->is_root && !PyUnicode_GET_LENGTH(name))
-        name = PyUnicode_GET_LENGTH(span->description) ? span->description : span->op;
-    PyTuple_SET_ITEM(row, 0, PyLong_FromLongLong(span->id));
-    PyTuple_SET_ITEM(row, 1, PyLong_FromLongLong(span->is_root ? 0 : span->parent->id));
-    PyTuple_SET_ITEM(row, 2, PyLong_FromUnsignedLongLong(span->thread_ident));
-    PyTuple_SET_ITEM(row, 3, Py_NewRef(name));
-    PyTuple_SET_ITEM(row, 4, Py_NewRef(span->op));
-    PyTuple_SET_ITEM(row, 5, Py_NewRef(span->description));
-    PyTuple_SET_ITEM(row, 6, PyLong_FromLongLong(span->start_ns));
-    return row;
-}
-
-/* Of one that was closed: model.SpanEnd. */
-static PyObject *end_row(PyTypeObject *type, const SpanObject *span) {
-    PyObject *row = type->tp_alloc(type, 3);
-    if (!row) return NULL;
-    bool said = span->status && PyUnicode_CheckExact(span->status) &&
-                PyUnicode_GET_LENGTH(span->status);
-    PyTuple_SET_ITEM(row, 0, PyLong_FromLongLong(span->id));
-    PyTuple_SET_ITEM(row, 1, PyLong_FromLongLong(span->end_ns));
-    PyTuple_SET_ITEM(row, 2, said ? Py_NewRef(span->status) : PyUnicode_InternFromString("ok"));
-    return row;
-}
-
-/* Replace the spans of a list by their rows. Steals the list, gives it back. */
-static PyObject *rows_of(PyObject *list, PyTypeObject *type,
-                         PyObject *(*row_of)(PyTypeObject *, const SpanObject *)) {
-    for (Py_ssize_t i = 0; list && i < PyList_GET_SIZE(list); i++) {
-        PyObject *row = row_of(type, (SpanObject *)PyList_GET_ITEM(list, i));
-        if (!row || PyErr_Occurred()) {
-            Py_XDECREF(row);
-            Py_CLEAR(list);
-        } else {
-            PyList_SetItem(list, i, row);
-        }
-    }
-    return list;
-}
-
-static PyObject *take(SpanQueue *self, PyObject *types) {
+static PyObject *take(SpanQueue *self, PyObject *args) {
     PyTypeObject *start, *end;
-    if (!PyArg_ParseTuple(types, "O!O!", &PyType_Type, &start, &PyType_Type, &end)) return NULL;
+    int whole;
+    if (!PyArg_ParseTuple(args, "O!O!p", &PyType_Type, &start, &PyType_Type, &end, &whole))
+        return NULL;
     if (!PyType_IsSubtype(start, &PyTuple_Type) || !PyType_IsSubtype(end, &PyTuple_Type))
         return PyErr_Format(PyExc_TypeError, "rows are tuples");
+    /* All at once: making an object may run other code, and what is closed must be open before. */
+    SpanTaking taking = {self->opened, self->closed, self->others, self->lost, start, end, whole};
+    self->opened = self->closed = self->others = self->lost = (Pile){0};
     self->text = 0;
-    /* First the ends: making a list may run other code, and what is closed must be open before. */
-    PyObject *closed = rows_of(pile_take(&self->closed), end, end_row);
-    PyObject *lost = closed ? pile_take(&self->lost) : NULL;
-    PyObject *others = lost ? pile_take(&self->others) : NULL;
-    PyObject *opened = others ? rows_of(pile_take(&self->opened), start, start_row) : NULL;
-    if (opened) return Py_BuildValue("(NNNN)", opened, closed, others, lost);
-    Py_XDECREF(closed);
-    Py_XDECREF(lost);
-    Py_XDECREF(others);
-    return NULL;
+    PyObject *taken = spanrows_of(&taking);
+    Pile *piles[] = {&taking.opened, &taking.closed, &taking.others, &taking.lost};
+    for (size_t i = 0; i < sizeof piles / sizeof *piles; i++) pile_clear(piles[i]);
+    return taken;
 }
 
 /* In a child of fork: nothing is queued or open, nobody waits, no lock is held. */
@@ -184,7 +123,7 @@ static PyObject *transactions(SpanQueue *self, void *unused) {
 static PyMethodDef methods[] = {
     {"put", (PyCFunction)put, METH_O, "Queue an event that is no span."},
     {"has_room", (PyCFunction)has_room, METH_NOARGS, "Whether another can be taken; else count it."},
-    {"take", (PyCFunction)take, METH_VARARGS, "Rows of spans opened and closed, other events, ids lost."},
+    {"take", (PyCFunction)take, METH_VARARGS, "What a spancolumns.Taken consists of."},
     {"forget", (PyCFunction)forget, METH_NOARGS, "Start afresh in a child of fork."},
     {"wait_open", (PyCFunction)wait_open, METH_NOARGS, "Wait until a transaction is open."},
     {"interrupt", (PyCFunction)interrupt, METH_NOARGS, "Make a wait return."},

@@ -125,6 +125,7 @@ static void set_tags(SpanState *st, SpanObject *span, PyObject *tags) {
 
 void span_reopen(SpanObject *span) {
     if (span->id <= 0 || span->end_ns || !span->log) return;
+    span->told = 0; /* to its parent's file, if at all */
     if (pile_add(&span->log->opened, (PyObject *)span)) count_open(span);
 }
 

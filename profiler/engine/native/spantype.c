@@ -56,6 +56,7 @@ static void span_dealloc(SpanObject *self) {
     Py_CLEAR(self->op);
     Py_CLEAR(self->description);
     Py_CLEAR(self->status);
+    Py_CLEAR(self->tags);
     Py_CLEAR(self->log);
     type->tp_free(self);
     Py_DECREF(type);
@@ -86,6 +87,8 @@ static PyMemberDef members[] = {
     {"op", T_OBJECT, offsetof(SpanObject, op), 0, "what kind of work it is"},
     {"description", T_OBJECT, offsetof(SpanObject, description), 0, "which of that kind"},
     {"status", T_OBJECT, offsetof(SpanObject, status), 0, "what it ends with, if not ok or error"},
+    {"tags", T_OBJECT, offsetof(SpanObject, tags), 0, "set as it is closed"},
+    {"renamed", T_BOOL, offsetof(SpanObject, renamed), 0, "to be told anew as it is closed"},
     {NULL, 0, 0, 0, NULL},
 };
 

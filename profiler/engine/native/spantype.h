@@ -16,10 +16,13 @@ typedef struct SpanObject {
     unsigned long long strand; /* see strands.h */
     SpanQueue *log; /* NULL: nothing was recording */
     PyObject *name, *op, *description, *status;
+    PyObject *tags; /* ((key, value), ...) that were set as it was closed; NULL: none */
     long long start_ns;
     unsigned long long thread_ident;
     unsigned counted; /* among those that are open: the queue's generation, or 0 */
     char is_root;
+    char told, renamed; /* its start was taken while it was open; and is told anew as it is closed */
+    char over; /* its end was taken */
 } SpanObject;
 
 /* Add the type to the module. -1 with an exception set on failure. */

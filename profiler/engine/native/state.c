@@ -16,10 +16,24 @@ static bool is_futex(long number) {
     return number == SYS_futex || number == 449 /* futex_waitv */ || number == 455 /* futex_wait */;
 }
 
+/* A process that gave up its user's rights (setuid) may not read `syscall` of itself any more;
+ * `stat` anybody may. */
 static int open_file(uint64_t tid) {
+    static const char *const names[] = {"syscall", "stat"};
     char path[64];
-    snprintf(path, sizeof path, "/proc/self/task/%llu/syscall", (unsigned long long)tid);
-    return open(path, O_RDONLY | O_CLOEXEC);
+    int file = -1;
+    for (int i = 0; i < 2 && file < 0; i++) {
+        snprintf(path, sizeof path, "/proc/self/task/%llu/%s", (unsigned long long)tid, names[i]);
+        file = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    return file;
+}
+
+/* From `stat`: number (name) letter. Which system call it sleeps in is not told there. */
+static State from_letter(const char *line) {
+    const char *end = strrchr(line, ')');
+    if (!end || end[1] != ' ') return STATE_UNKNOWN;
+    return end[2] == 'R' ? STATE_RUNNING : STATE_IDLE;
 }
 
 void state_close(int *file) {
@@ -38,6 +52,7 @@ State state_from_kernel(uint64_t tid, int *file, uintptr_t gil, uint32_t gil_siz
     if (got <= 0) return STATE_UNKNOWN;
     line[got] = 0;
     if (strncmp(line, "running", 7) == 0) return STATE_RUNNING;
+    if (strchr(line, '(')) return from_letter(line);
     char *rest;
     long number = strtol(line, &rest, 10);
     if (rest == line) return STATE_UNKNOWN;

@@ -18,8 +18,9 @@ typedef enum {
 
 /* What the kernel says of the thread `tid` of this process: running (or runnable), or which
  * system call it is in; one that waits on a word of the GIL's waits for the GIL. STATE_UNKNOWN
- * where the kernel does not tell. `*file` is the thread's file in /proc, opened here if it is -1
- * and left open: only for a caller whose file descriptors are its own. NULL: opened each time. */
+ * where the kernel does not tell; STATE_IDLE where it tells no more than that the thread sleeps.
+ * `*file` is the thread's file in /proc, opened here if it is -1 and left open: only for a caller
+ * whose file descriptors are its own. NULL: opened each time. */
 State state_from_kernel(uint64_t tid, int *file, uintptr_t gil, uint32_t gil_size);
 
 /* Close such a file, in the thread that opened it. */

@@ -5,15 +5,17 @@
 
 #include "clock.h"
 #include "sampler.h"
+#include "word.h"
 
 enum { CREDIT_PASSES = 100 };
 
-bool waiters_init(Waiters *w, const Layout *layout, Memory *memory, Codes *codes, Samples *samples,
-                  Threads *threads) {
+bool waiters_init(Waiters *w, const Layout *layout, Memory *memory, Codes *codes, SpanKey *key,
+                  Samples *samples, Threads *threads) {
     memset(w, 0, sizeof *w);
     w->chain.layout = layout;
     w->chain.memory = memory;
     w->chain.codes = w->codes = codes;
+    w->key = key;
     w->samples = samples;
     w->threads = threads;
     w->rows = calloc(STRANDS_MAX, sizeof *w->rows); /* pages that are not used cost nothing */
@@ -71,7 +73,7 @@ static void meet(Waiters *w, Waiter *waiter, const Strand *strand) {
     uint32_t number = strand_number(strand->id);
     if (number > w->met) w->met = number;
     int64_t start = strand->start_ns / TICK_NS;
-    *waiter = (Waiter){.id = strand->id};
+    *waiter = (Waiter){.id = strand->id, .turn = mix(strand->id)};
     if (start < w->first_ticks) start = w->first_ticks;
     waiter->since_ticks = start - excluded_until(w, start);
 }
@@ -175,25 +177,52 @@ static bool number_stack(Waiters *w, Waiter *waiter) {
     return stack != 0;
 }
 
+/* A chain that goes on in another task is in the span that is open there, if that is one of the
+ * transaction's. */
+static void find_span(Waiters *w, Waiter *waiter, const Strand *strand) {
+    SpanTrace *trace = &w->trace;
+    waiter->span = 0;
+    if (!w->chain.context || !w->key->variable) return;
+    context_trace(w->chain.memory, w->chain.layout, w->key, w->chain.context, trace);
+    if (!trace->whole) w->chain.unsettled = true;
+    if (!trace->whole || trace->strand != strand->id || trace->span <= 0) return;
+    waiter->span = trace->span;
+    waiter->mark.context = trace->context;
+    waiter->mark.variables = word_at(trace->read[0].bytes, 0);
+    waiter->mark.open_at = trace->open_at;
+}
+
 /* False: it cannot be told where it waits now. */
-static bool read_anew(Waiters *w, Waiter *waiter, const Strand *strand) {
-    ChainVerdict verdict = strand->frame ? chain_read_frames(&w->chain, strand->frame)
-                                         : chain_read(&w->chain, strand->owner);
-    bool read = verdict == CHAIN_SUSPENDED &&
-                number_stack(w, waiter) && chain_mark(&w->chain, &waiter->mark);
-    waiter->known = read && !w->chain.unsettled;
+static bool read_anew(Waiters *w, Waiter *waiter, const Strand *strand, int64_t now_ticks) {
+    Chain *chain = &w->chain;
+    chain->turn = waiter->turn;
+    ChainVerdict verdict = strand->frame ? chain_read_frames(chain, strand->frame)
+                                         : chain_read(chain, strand->owner);
+    bool read = verdict == CHAIN_SUSPENDED && number_stack(w, waiter) &&
+                chain_mark(chain, &waiter->mark);
+    if (read) find_span(w, waiter, strand);
+    waiter->known = read && !chain->unsettled;
+    waiter->many = chain->many;
+    waiter->chosen_ticks = now_ticks;
     return read;
 }
 
+/* Of several tasks that it waits for it is another one's turn. */
+static void take_turns(Waiter *waiter, int64_t now_ticks) {
+    if (!waiter->many || now_ticks - waiter->chosen_ticks < CHOICE_TICKS) return;
+    waiter->turn++;
+    waiter->known = false;
+}
+
 /* Which of those chosen stand where they stood. */
-static void compare(Waiters *w) {
+static void compare(Waiters *w, int64_t now_ticks) {
     const Layout *l = w->chain.layout;
     int count = 0;
     for (int i = 0; i < w->visit_count; i++) {
         Waiter *waiter = &w->rows[strand_number(w->visits[i].strand.id)];
-        if (!waiter->known) continue;
-        chain_list(l, &w->chain.types, &waiter->mark, w->pieces + count);
-        count += CHAIN_PIECES;
+        take_turns(waiter, now_ticks);
+        if (waiter->known)
+            count += chain_list(l, &w->chain.types, &waiter->mark, w->pieces + count);
     }
     memory_gather(w->chain.memory, w->pieces, count);
     count = 0;
@@ -201,7 +230,7 @@ static void compare(Waiters *w) {
         Waiter *waiter = &w->rows[strand_number(w->visits[i].strand.id)];
         if (!waiter->known) continue;
         waiter->known = chain_is_as_before(w->chain.memory, &waiter->mark, w->pieces + count);
-        count += CHAIN_PIECES;
+        count += chain_count(&waiter->mark);
     }
 }
 
@@ -209,7 +238,8 @@ static void account(Waiters *w, Waiter *waiter, Visit *visit, int64_t now_ticks)
     int64_t wall = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
     if (wall <= 0) return;
     waiter->accounted_ticks += wall;
-    visit->now = (Sample){.stack = waiter->stack, .span = visit->strand.span, .wall_ticks = wall,
+    int64_t span = waiter->span ? waiter->span : visit->strand.span;
+    visit->now = (Sample){.stack = waiter->stack, .span = span, .wall_ticks = wall,
                           .state = waiter->state, .flags = waiter->flags};
     if (waiter->held_valid && sample_is_like(&waiter->held, &visit->now)) {
         waiter->held.wall_ticks += wall;
@@ -242,12 +272,13 @@ void waiters_look(Waiters *w, int64_t now_ticks, double allowed_ns) {
     if (!strands_last() && !w->high) return;
     int64_t began_ns = clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
     choose(w, affordable(w, allowed_ns));
-    compare(w);
+    compare(w, now_ticks);
     codes_begin(w->codes);
     for (int i = 0; i < w->visit_count; i++) {
         Visit *visit = &w->visits[i];
         Waiter *waiter = &w->rows[strand_number(visit->strand.id)];
-        if ((waiter->known || read_anew(w, waiter, &visit->strand)) && is_current(&visit->strand))
+        if ((waiter->known || read_anew(w, waiter, &visit->strand, now_ticks)) &&
+            is_current(&visit->strand))
             account(w, waiter, visit, now_ticks);
         else
             release(w, waiter);

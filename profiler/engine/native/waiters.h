@@ -3,11 +3,16 @@
  *
  * While there is time for all of them, each is looked at in every pass, and one that stands where
  * it stood costs a few words of a common copy. Where there are too many for the budget a pass
- * looks at some, in turn, and books to each the time since it was last accounted for. */
+ * looks at some, in turn, and books to each the time since it was last accounted for.
+ *
+ * One that waits for several tasks (gather, a task group) is booked to one of those that are not
+ * done, another one every CHOICE_TICKS: each has an equal share of the time, and all of them together
+ * have it once. */
 #ifndef FLAMESPAN_WAITERS_H
 #define FLAMESPAN_WAITERS_H
 
 #include "chain.h"
+#include "context.h"
 #include "samples.h"
 #include "strands.h"
 #include "thread.h"
@@ -16,7 +21,8 @@ enum {
     VISITS_MAX = 1000 /* in one pass */,
     VISITS_LEAST = 16,
     DOUBTFUL_MAX = 16,
-    OUTAGES_MAX = 16
+    OUTAGES_MAX = 16,
+    CHOICE_TICKS = 10000
 };
 
 /* A time in which this process cannot have run. */
@@ -32,7 +38,11 @@ typedef struct {
     uint32_t thread;
     uint32_t stack;
     bool known; /* the chain was as `mark` tells, and is this stack */
+    bool many;  /* it waits for several tasks; the stack goes on in one of them */
     uint8_t state, flags;
+    int64_t span;         /* of the transaction's, that task's; 0: the strand's */
+    int64_t chosen_ticks; /* when that task was chosen, as number `turn` of its row */
+    uint64_t turn;
     bool held_valid;
     Sample held;
     ChainMark mark;
@@ -47,6 +57,8 @@ typedef struct {
 typedef struct {
     Chain chain;
     Codes *codes;
+    SpanKey *key;
+    SpanTrace trace; /* of the context looked at last */
     Samples *samples;
     Threads *threads;
     Piece *pieces;
@@ -72,7 +84,7 @@ typedef struct {
 } Waiters;
 
 bool waiters_init(Waiters *waiters, const Layout *layout, Memory *memory, Codes *codes,
-                  Samples *samples, Threads *threads);
+                  SpanKey *key, Samples *samples, Threads *threads);
 void waiters_free(Waiters *waiters);
 
 /* A pass begins: the first `excluded_ticks` since `before`, when the last one was, count for nobody. */
