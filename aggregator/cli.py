@@ -14,12 +14,11 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
 from typing import Any, TextIO
 
 import pandas as pd
 
-from flamespan.aggregator import alignment, comparison, difftree, exporting, options
+from flamespan.aggregator import alignment, comparison, difftree, exporting, options, questions
 from flamespan.aggregator.exporting import landing
 from flamespan.aggregator.exporting.json import plain, records
 from flamespan.aggregator.profile import Profile
@@ -32,71 +31,27 @@ _DIFF_SVG = "flamespan.viewer.diffsvg"
 _HTML = "flamespan.viewer.html"
 
 _MOST_TROUBLES = 3
-_LIMIT = 30
-"""Rows that a table for people has unless ``--limit`` says otherwise."""
-
-QUESTIONS: dict[str, Callable[[Profile, argparse.Namespace], pd.DataFrame]] = {
-    "function": lambda profile, _: profile.functions(),
-    "line": lambda profile, _: profile.lines(),
-    "module": lambda profile, _: profile.modules(),
-    "file": lambda profile, _: profile.files(),
-    "path": lambda profile, _: profile.call_paths(),
-    "callers": lambda profile, asked: profile.callers(_function(asked)),
-    "callees": lambda profile, asked: profile.callees(_function(asked)),
-    "per-transaction": lambda profile, _: profile.functions_per_transaction(),
-    "thread": lambda profile, _: profile.threads(),
-    "process": lambda profile, _: profile.process_table(),
-    "transaction": lambda profile, asked: profile.transactions(instances=asked.instances),
-    "span": lambda profile, asked: profile.spans(instances=asked.instances),
-    "gap": lambda profile, _: profile.gaps(),
-    "op": lambda profile, _: profile.op_breakdown(),
-    "waiting": lambda profile, asked: profile.waiting("transaction", instances=asked.instances),
-    "waiting-span": lambda profile, asked: profile.waiting("span", instances=asked.instances),
-    "waiting-function": lambda profile, _: profile.waiting("function"),
-    "waiting-thread": lambda profile, _: profile.waiting("thread"),
-    "gil-holders": lambda profile, _: profile.gil_holders("function"),
-    "gil-holders-transaction": lambda profile, asked: profile.gil_holders(
-        "transaction", instances=asked.instances
-    ),
-    "gil-holders-span": lambda profile, asked: profile.gil_holders(
-        "span", instances=asked.instances
-    ),
-    "gil-holders-thread": lambda profile, _: profile.gil_holders("thread"),
-    "gil-hogs": lambda profile, _: profile.gil_hogs("function"),
-    "gil-hogs-thread": lambda profile, _: profile.gil_hogs("thread"),
-    "gil-hogs-transaction": lambda profile, _: profile.gil_hogs("transaction"),
-    "measurement": lambda profile, asked: profile.measurements(instances=asked.instances),
-    "sample": lambda profile, _: profile.samples(),
-}
-"""What ``report --by`` can be; the second argument holds the options."""
-
-SINGLE = {"gap", "sample", *(name for name in QUESTIONS if name.startswith("gil-"))}
-"""Those that need every sample with its time (``Rows.single``)."""
-
-
-def _function(asked: argparse.Namespace) -> str:
-    if asked.function is None:
-        raise UsageError(f"--by {asked.by} needs --function NAME: whose {asked.by}?")
-    name: str = asked.function
-    return name
-
-
-FORMATS = ("table", "csv", "json", "markdown")
 
 
 def report_parser(parser: argparse.ArgumentParser) -> None:
     """Options of ``flamespan report``."""
     options.add_options(parser)
     table = parser.add_argument_group("the table")
-    table.add_argument("--by", metavar="WHAT", default="function", help=", ".join(QUESTIONS))
+    table.add_argument(
+        "--by", metavar="WHAT", default="function", help=", ".join(questions.QUESTIONS)
+    )
     table.add_argument("--function", metavar="NAME", help="whose callers or callees")
     table.add_argument(
         "--instances", action="store_true", help="each transaction, span or measurement"
     )
     table.add_argument("--match", metavar="REGEX", help="only rows whose name matches")
     table.add_argument("--sort", metavar="COLUMN", help="largest first (text: from A)")
-    table.add_argument("--limit", metavar="N", type=int, help=f"rows, 0: all (tables: {_LIMIT})")
-    table.add_argument("--format", metavar="|".join(FORMATS), default="table", help="of the output")
+    table.add_argument(
+        "--limit", metavar="N", type=int, help=f"rows, 0: all (tables: {questions.LIMIT})"
+    )
+    table.add_argument(
+        "--format", metavar="|".join(questions.FORMATS), default="table", help="of the output"
+    )
 
 
 def chosen(args: argparse.Namespace) -> Profile:
@@ -115,19 +70,19 @@ def chosen(args: argparse.Namespace) -> Profile:
 
 def report(args: argparse.Namespace) -> int:
     """Print one table."""
-    if args.by not in QUESTIONS:
-        raise UsageError(f"--by {args.by!r}: there are {', '.join(QUESTIONS)}")
-    if args.format not in FORMATS:
-        raise UsageError(f"--format {args.format!r}: there are {', '.join(FORMATS)}")
+    if args.by not in questions.QUESTIONS:
+        raise UsageError(f"--by {args.by!r}: there are {', '.join(questions.QUESTIONS)}")
+    if args.format not in questions.FORMATS:
+        raise UsageError(f"--format {args.format!r}: there are {', '.join(questions.FORMATS)}")
     match = options.pattern(args.match, "--match") if args.match else None
-    args.keep_samples |= args.by in SINGLE
+    args.keep_samples |= args.by in questions.SINGLE
     profile = chosen(args)
-    table = QUESTIONS[args.by](profile, args)
+    table = questions.QUESTIONS[args.by](profile, args)
     if match:
-        table = _matching(table, match)
+        table = questions.matching(table, match)
     if args.sort:
-        table = _sorted(table, args.sort)
-    shown = _limited(table, args)
+        table = questions.in_order(table, args.sort)
+    shown = questions.limited(table, args)
     if args.format in ("table", "markdown"):
         draw = importlib.import_module(_TERMINAL)
         left = len(table) - len(shown)
@@ -139,13 +94,6 @@ def report(args: argparse.Namespace) -> int:
     else:
         _print_data(shown, args.format)
     return 0
-
-
-def _limited(table: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:
-    """As many rows as were asked for; people get few by default, programs all."""
-    for_people = args.format in ("table", "markdown")
-    limit = args.limit if args.limit is not None else (_LIMIT if for_people else 0)
-    return table.head(limit) if limit > 0 else table
 
 
 def _print_data(table: pd.DataFrame, form: str) -> None:
@@ -162,22 +110,6 @@ def _output() -> TextIO:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     return sys.stdout
-
-
-def _matching(table: pd.DataFrame, pattern: re.Pattern[str]) -> pd.DataFrame:
-    """Rows whose function matches (or what else names them, where there is no function)."""
-    names = ("function", "module", "file", "transaction", "op", "thread", "program")
-    column = next(name for name in names if name in table)
-    found = [bool(pattern.search(name)) for name in table[column]]
-    return table[found]
-
-
-def _sorted(table: pd.DataFrame, asked: str) -> pd.DataFrame:
-    name = next((name for name in (asked, f"{asked}_ns", f"{asked}_share") if name in table), None)
-    if name is None:
-        raise UsageError(f"--sort {asked!r}: this table has {', '.join(table.columns)}")
-    rising = not pd.api.types.is_numeric_dtype(table[name])
-    return table.sort_values(name, ascending=rising, kind="stable", ignore_index=True)
 
 
 def diff_parser(parser: argparse.ArgumentParser) -> None:
@@ -202,8 +134,12 @@ def diff_parser(parser: argparse.ArgumentParser) -> None:
     out = parser.add_argument_group("the answer")
     out.add_argument("--match", metavar="REGEX", help="only rows whose name matches")
     out.add_argument("--sort", metavar="COLUMN", help="largest first (text: from A)")
-    out.add_argument("--limit", metavar="N", type=int, help=f"rows, 0: all (tables: {_LIMIT})")
-    out.add_argument("--format", metavar="|".join(FORMATS), default="table", help="of the output")
+    out.add_argument(
+        "--limit", metavar="N", type=int, help=f"rows, 0: all (tables: {questions.LIMIT})"
+    )
+    out.add_argument(
+        "--format", metavar="|".join(questions.FORMATS), default="table", help="of the output"
+    )
     out.add_argument("--svg", metavar="FILE", help="write a differential flame graph")
     out.add_argument("--html", metavar="FILE", help="write the compare page")
     out.add_argument("--folded", metavar="FILE", help="write stacks with both sides' nanoseconds")
@@ -211,8 +147,8 @@ def diff_parser(parser: argparse.ArgumentParser) -> None:
 
 def diff(args: argparse.Namespace) -> int:
     """Print what changed; 1 where it is slower and that was asked for."""
-    if args.format not in FORMATS:
-        raise UsageError(f"--format {args.format!r}: there are {', '.join(FORMATS)}")
+    if args.format not in questions.FORMATS:
+        raise UsageError(f"--format {args.format!r}: there are {', '.join(questions.FORMATS)}")
     match = options.pattern(args.match, "--match") if args.match else None
     found = comparison.compare(
         _side(args, args.base, args.base_between),
@@ -221,10 +157,10 @@ def diff(args: argparse.Namespace) -> int:
         measure=args.measure,
         test=args.test,
     )
-    table = found.table if match is None else _matching(found.table, match)
+    table = found.table if match is None else questions.matching(found.table, match)
     if args.sort:
-        table = _sorted(table, args.sort)
-    shown = _limited(table, args)
+        table = questions.in_order(table, args.sort)
+    shown = questions.limited(table, args)
     if args.format in ("table", "markdown"):
         draw = importlib.import_module(_DIFF_TABLE)
         if args.format == "markdown":

@@ -128,6 +128,8 @@ def _read(path: str, unit_ns: int | None, *, keep_samples: bool) -> list[Content
         raise SampleFileError(path, None, error.strerror or str(error)) from None
     if head.startswith(MAGIC) or path.endswith(SUFFIX):
         return [read_content(SampleReader(path), keep_samples=keep_samples)]
+    if not head:
+        raise SampleFileError(path, 0, "the file is empty")
     kind = detect(head)
     if kind is None:
         raise SampleFileError(

@@ -197,10 +197,14 @@ def _window(profile: Profile, text: str) -> tuple[int, int]:
         raise UsageError(f"--between {text!r}: write two times with .. between them, as 1.5s..3s")
     origin = origin_ns(profile)
     end = max((process.last_ns for process in profile.processes), default=0)
-    return (
-        origin + int(duration_ns(first)) if first.strip() else origin,
-        origin + int(duration_ns(last)) if last.strip() else max(end, origin),
-    )
+    begin = origin + int(duration_ns(first)) if first.strip() else origin
+    until = origin + int(duration_ns(last)) if last.strip() else max(end, origin)
+    if begin > until:
+        ends, starts = ((time - origin) / 1e9 for time in (until, begin))
+        raise UsageError(
+            f"--between {text!r}: a window that ends ({ends:g}s) before it starts ({starts:g}s)"
+        )
+    return begin, until
 
 
 def duration_ns(text: str) -> float:

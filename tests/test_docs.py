@@ -1,4 +1,4 @@
-"""Every command in docs/tables.md gives what stands below it. REFRESH_GOLDEN=1 writes it anew."""
+"""Every command in docs/tables/ gives what stands below it. REFRESH_GOLDEN=1 writes it anew."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ import pytest
 from flamespan.profiler.__main__ import main
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "tables.md"
+PAGES = ROOT / "docs" / "tables"
 BLOCK = re.compile(r"```console\n(.*?)```", re.S)
 WIDTH = "110"
+BLOCKS = [
+    (page.name, place)
+    for page in sorted(PAGES.glob("*.md"))
+    for place in range(len(BLOCK.findall(page.read_text("utf-8"))))
+]
 
 
 def commands(block: str) -> list[str]:
@@ -41,15 +46,23 @@ def alike(one: str, other: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("place", range(len(BLOCK.findall(PAGE.read_text("utf-8")))))
-def test_worked_examples(place, capsys, monkeypatch):
+def test_every_page_has_a_worked_example_and_is_listed():
+    index = (ROOT / "docs" / "tables.md").read_text("utf-8")
+    names = sorted(page.name for page in PAGES.glob("*.md"))
+    assert sorted(re.findall(r"\(tables/(\S+?)\)", index)) == names
+    assert sorted({name for name, _ in BLOCKS}) == names
+
+
+@pytest.mark.parametrize(("name", "place"), BLOCKS)
+def test_worked_examples(name, place, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("COLUMNS", WIDTH)
-    page = PAGE.read_text("utf-8")
-    block = BLOCK.findall(page)[place]
+    page = PAGES / name
+    text = page.read_text("utf-8")
+    block = BLOCK.findall(text)[place]
     found = answers(block, capsys)
     if os.environ.get("REFRESH_GOLDEN"):
-        PAGE.write_text(page.replace(block, found, 1), "utf-8")
+        page.write_text(text.replace(block, found, 1), "utf-8")
         block = found
     ours, theirs = found.split(), block.split()
     assert len(ours) == len(theirs)

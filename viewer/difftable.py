@@ -94,7 +94,7 @@ def _safe(text: str) -> str:
 def preface(found: Comparison) -> list[str]:
     """What was compared, line by line."""
     names = " → ".join(words.clean(exporting.title(side)) for side in (found.base, found.new))
-    base, new = (words.counted(count, found.unit) for count in found.units)
+    base, new = (words.counted(count, _unit(found)) for count in found.units)
     lines = [names]
     if found.unit == "transaction":
         shared = int((found.strata["weight"] > 0).sum())
@@ -107,13 +107,22 @@ def preface(found: Comparison) -> list[str]:
             lines.append(f"on one side only, not compared: {_some(lonely)}")
     else:
         lines.append(
-            f"{found.measure} {found.base.weight_clock} time as a share, {base} of 10 s before and "
-            f"{new} after (no transactions on both sides)"
+            f"{found.measure} {found.base.weight_clock} time as a share, {base} before and {new} "
+            f"after ({_UNITS[_unit(found)]}; no transactions on both sides)"
         )
     if any(found.left_out_ns):
         before, after = (words.duration(ns) for ns in found.left_out_ns)
         lines.append(f"outside transactions, not compared: {before} before, {after} after")
     return lines
+
+
+_UNITS = {"block": "of 10 s each", "unit": "transactions, else blocks of 10 s"}
+
+
+def _unit(found: Comparison) -> str:
+    """What both sides are counted in: where one has transactions and the other none, both kinds."""
+    mixed = found.base.span_mask.any() or found.new.span_mask.any()
+    return "unit" if found.unit == "block" and mixed else found.unit
 
 
 def _some(names: list[str]) -> str:
@@ -136,7 +145,7 @@ def summary(found: Comparison) -> list[str]:
             f"{words.duration(row['std_new_per_transaction_ns'])} ({sure}): {row['verdict']}."
         )
     if not found.tested:
-        return [*lines, f"{TOO_FEW.capitalize()}: it takes 5 {found.unit}s on each side."]
+        return [*lines, f"{TOO_FEW.capitalize()}: it takes 5 {_unit(found)}s on each side."]
     slower, faster = len(found.slower), len(found.faster)
     of = f"of {words.counted(found.tested, found.by)} compared"
     if slower or faster:

@@ -198,6 +198,17 @@ def test_without_transactions_shares_are_compared_block_by_block():
     assert found.whole is None
 
 
+def test_one_side_without_transactions_is_said_to_be_so(tmp_path, capsys):
+    """Shares are compared then, and what the units are called is true of both sides."""
+    before = drawing(noisy(9)).write(tmp_path / "before.fspan")
+    text = tmp_path / "after.txt"
+    text.write_text("main;a 30\nmain;b 20\n")
+    assert main(["diff", str(before), str(text)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "9 units before and 1 unit after (transactions, else blocks of 10 s;" in said
+    assert "Too few to tell: it takes 5 units on each side." in said
+
+
 def test_total_time():
     table = diff(recorded(noisy(60)), recorded(noisy(60)), measure="total").set_index("function")
     assert table.loc["main", "base_share"] == 1

@@ -127,3 +127,10 @@ def test_impossible_ids_are_nobodys(tmp_path_factory, column, value):
     assert set(profile.functions()["function"]) <= {"main", "a", "b", "<lost>"}
     assert set(profile.threads()["thread"]) <= {"MainThread", "<lost>"}
     assert profile.transactions().empty
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path):
+    path = tmp_path / "out.txt"
+    path.touch()
+    with pytest.raises(SampleFileError, match="the file is empty"):
+        load(path)

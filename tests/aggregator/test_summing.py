@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flamespan.aggregator import diff, exporting, load
-from flamespan.aggregator.cli import QUESTIONS
 from flamespan.aggregator.decode import read_content
+from flamespan.aggregator.questions import QUESTIONS
 from flamespan.profiler.__main__ import main
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import Flag, SpanEnd, SpanStart
