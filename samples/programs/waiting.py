@@ -1,8 +1,8 @@
 """Requests that wait for two queries at once, beside a thread that holds the GIL.
 
-GET /both awaits ``prices`` (100 ms) and ``stock`` (200 ms) at once, so of its waiting a quarter is
-for prices and three quarters are for stock. The thread ``report`` sorts without giving the GIL away;
-while it does, the loop waits for the GIL. ``samples/recordings/waiting.fspan`` is a recording of it.
+GET /both awaits ``prices`` (100 ms) and ``stock`` (200 ms) at once, so of its waiting a quarter
+is for prices and three quarters are for stock. The thread ``report`` sorts without giving the GIL
+away; while it does, the loop waits for the GIL. samples/recordings/waiting.fspan is of this.
 """
 
 from __future__ import annotations
