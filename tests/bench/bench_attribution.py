@@ -15,8 +15,8 @@ profiler
 - nobodys %: of all samples inside a transaction those given to none (wanted: at most 0.5); "-":
   the profiler does not keep such samples
 - sum: the wall time in which a transaction had a sample, of any state, against its duration: where
-  several threads work for it at once, each moment counts once (as in wall_any_ns of the tables). The
-  median and the worst difference in sampling intervals. Then what is left of it when time that
+  several threads work for it at once, each moment counts once (as in wall_any_ns of the tables).
+  The median and the worst difference in sampling intervals. Then what is left of it when time that
   is known to be in no sample is counted too (tail_ns and unobserved_ns of profile.waiting()):
   the worst one in intervals, and over the whole run
 - twice %: what its samples have beyond that, in thread-seconds, as a share of all durations: a pool
