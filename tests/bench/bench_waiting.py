@@ -2,8 +2,8 @@
 
     python tests/bench/bench_waiting.py [--tasks 10000] [--seconds 20] [--rate 100]
 
-Each of --tasks tasks awaits in a transaction for --seconds, while one more task works in the loop. The
-same program runs without a recording before and after. Printed are
+Each of --tasks tasks awaits in a transaction for --seconds, while one more task works in the loop.
+The same program runs without a recording before and after. Printed are
 
 - slowed: rounds of work without, divided by those with a recording (1: nothing); the time to open
   and to close all transactions beside it
@@ -131,7 +131,8 @@ def main() -> None:
         )
         size = sum(path.stat().st_size for path in Path(folder).glob("*.fspan"))
         print(
-            f"RSS {during['rss']:.0f} MiB (without {before['rss']:.0f} MiB); file {size / 1e6:.1f} MB"
+            f"RSS {during['rss']:.0f} MiB (without {before['rss']:.0f} MiB); "
+            f"file {size / 1e6:.1f} MB"
         )
         judge(folder, given.rate)
 
