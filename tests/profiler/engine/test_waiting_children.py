@@ -130,8 +130,10 @@ def test_of_many_children_none_is_forgotten_and_none_preferred(tmp_path, count):
 
     recording = record(tmp_path, lambda: asyncio.run(request()))
     found, _ = waited_in(waits(recording)["get"])
-    assert found["1"] + found["2"] > 0.9 * sum(found.values()) > 900 * MS
-    assert 0.3 < found["1"] / found["2"] < 3
+    whole = sum(found.values())
+    assert found["1"] + found["2"] > 0.8 * whole > 400 * MS
+    # A pass that comes late on a busy machine books all of its time to one of them.
+    assert min(found["1"], found["2"]) > 0.15 * whole, found
     assert checked_sums(recording) == 1
 
 
