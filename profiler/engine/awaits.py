@@ -81,6 +81,14 @@ def known() -> AwaitTypes:
     return AwaitTypes(wraps(), waiter, waiter_future, future, future_state, tasks, forks.known())
 
 
+def has_news() -> bool:
+    """Whether asyncio or trio is loaded and nothing was learnt of it yet."""
+    modules = sys.modules
+    return ("_asyncio" in modules and _futures not in _learnt) or (
+        "trio._core._run" in modules and _trio_task not in _learnt
+    )
+
+
 _NO_FUTURES = (None, 0, None, 0)
 _learnt: dict[Callable[[Any], Any], Any] = {}
 

@@ -15,6 +15,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable
+from typing import Any
 
 from flamespan.profiler import active, launch, systhreads
 from flamespan.profiler.engine import CONTEXT_RULE, Helper, _native, awaits
@@ -116,8 +117,8 @@ class NativeEngine:
     def _start(self, interval_ns: int) -> None:
         if not self._cpu_at_start_ns:
             self._cpu_at_start_ns = time.process_time_ns()
-            _native.use_task_names(awaits.name_task)
         self._learn()
+        _native.use_task_names(self._note_task)
         self._core.start(interval_ns)
         if self._calls is not None:
             self._calls.start()
@@ -146,6 +147,7 @@ class NativeEngine:
         if self._calls is not None:
             self._calls.stop()
         self._core.stop()
+        _native.use_task_names(awaits.name_task)  # spans may outlive this engine
 
     def drain(self, *, restart: bool = False) -> Batch:
         """Samples and definitions since the last drain; see ``engine.Engine``."""
@@ -170,6 +172,12 @@ class NativeEngine:
             process_cpu_ns=used_ns,
             **{name: known[name] for name in known if name not in ("stacks", "memory")},
         )
+
+    def _note_task(self, span: Any) -> None:
+        """A transaction is entered in a task: the first one's waiting is to be followed, too."""
+        awaits.name_task(span)
+        if awaits.has_news():
+            self._learn()
 
     def _learn(self) -> None:
         """Tell the core how tasks and greenlets wait, once what makes them is loaded."""

@@ -14,10 +14,13 @@ profiler
   ties samples to spans)
 - nobodys %: of all samples inside a transaction those given to none (wanted: at most 0.5); "-":
   the profiler does not keep such samples
-- sum: the wall time of all samples of a transaction, of every state, against its duration. The
-  median and the worst difference in sampling intervals. Then what is left of it when time that
+- sum: the wall time in which a transaction had a sample, of any state, against its duration: where
+  several threads work for it at once, each moment counts once (as in wall_any_ns of the tables).
+  The median and the worst difference in sampling intervals. Then what is left of it when time that
   is known to be in no sample is counted too (tail_ns and unobserved_ns of profile.waiting()):
   the worst one in intervals, and over the whole run
+- twice %: what its samples have beyond that, in thread-seconds, as a share of all durations: a pool
+  of threads beside the task that waits for it (wanted: 0 where there is none)
 
 Profilers that start one profile for each transaction (sentry-sdk, pyinstrument) have samples of
 waiting tasks or of other threads in it: only those inside a transaction by their stack count.
@@ -44,7 +47,7 @@ TARGET = "flamespan native"
 
 HEAD = (
     f"  {'program':<15} {'profiler':<17}{'attributed':>11}{'foreign %':>11}{'wrong span %':>14}"
-    f"{'nobodys %':>12}  {'sum: median':>11}{'worst':>8}{'left':>7}{'all %':>8}"
+    f"{'nobodys %':>12}  {'sum: median':>11}{'worst':>8}{'left':>7}{'all %':>8}{'twice %':>9}"
 )
 
 
@@ -62,7 +65,7 @@ def line(program: str, tool: str, found: dict[str, Any]) -> str:
     text = f"{head}{got['attributed']:>11}{100 * got['foreign']:>11.3f}{wrong:>14}{nobodys:>12}"
     if rule is not None:
         text += f"  {rule['median']:>11.2f}{rule['worst']:>8.1f}{rule['unexplained']:>7.2f}"
-        text += f"{100 * rule['over_all']:>+8.2f}"
+        text += f"{100 * rule['over_all']:>+8.2f}{100 * rule['twice']:>9.2f}"
     return text
 
 

@@ -23,7 +23,7 @@ def test_each_loads_whole(path: Path) -> None:
     (process,) = profile.processes
     assert not process.loss
     assert process.end is not None
-    assert process.end.reason == "stop"
+    assert process.end.reason in ("stop", "exit")
     assert profile.functions()["self_ns"].sum() == profile.total_ns > 0
     assert path.name in (RECORDINGS / "README.md").read_text("utf-8")
 
@@ -43,3 +43,11 @@ def test_the_shops_troubles_lead() -> None:
     waiting = profile.in_transactions().states("idle").application_frames().functions()
     assert waiting.iloc[0]["function"] == "reserve_under_one_big_lock"
     assert set(profile.gaps()["function"]) == {"score_recommendations_without_a_span"}
+
+
+def test_of_two_queries_the_longer_one_is_waited_for_three_quarters_of_the_time() -> None:
+    table = aggregator.load(RECORDINGS / "waiting.fspan").waiting("span").set_index("description")
+    prices, stock = (int(table["awaiting_ns"][name]) for name in ("prices", "stock"))
+    assert 0.6 < stock / (stock + prices) < 0.9
+    hogs = aggregator.load(RECORDINGS / "waiting.fspan").gil_hogs()
+    assert hogs["function"].iloc[0] == "sort_everything"

@@ -7,7 +7,7 @@
 #include "sampler.h"
 #include "word.h"
 
-enum { CREDIT_PASSES = 100 };
+enum { CREDIT_PASSES = 100, DEBT_PASSES = 10 };
 
 bool waiters_init(Waiters *w, const Layout *layout, Memory *memory, Codes *codes, SpanKey *key,
                   Samples *samples, Threads *threads) {
@@ -257,7 +257,8 @@ static bool is_current(const Strand *strand) {
 }
 
 /* How many may be looked at now. The first look at one costs ten times what later ones do: hence
- * the credit. */
+ * the credit. What thousands of first looks cost too much is not saved later on: each of them would
+ * be looked at once, and then not again for as long as that takes. */
 static int affordable(Waiters *w, double allowed_ns) {
     if (allowed_ns < 0 || w->visit_cost_ns <= 0) return VISITS_MAX;
     double ceiling = CREDIT_PASSES * allowed_ns;
@@ -287,6 +288,8 @@ void waiters_look(Waiters *w, int64_t now_ticks, double allowed_ns) {
     double spent = (double)(clock_ns_of(CLOCK_THREAD_CPUTIME_ID) - began_ns);
     double cost = spent / w->visit_count;
     w->credit_ns -= spent;
+    if (allowed_ns > 0 && w->credit_ns < -DEBT_PASSES * allowed_ns)
+        w->credit_ns = -DEBT_PASSES * allowed_ns;
     w->visit_cost_ns += w->visit_cost_ns > 0 ? (cost - w->visit_cost_ns) / 16 : cost;
 }
 

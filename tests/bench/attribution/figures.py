@@ -25,12 +25,15 @@ class Figures:
 
 @dataclass(frozen=True)
 class SumRule:
-    """Time of a transaction's samples, of all states and threads, against its duration.
+    """Time in which a transaction had a sample, of any state and thread, against its duration.
 
     Median and worst absolute difference in sampling intervals; ``unexplained`` is the worst where
     the time that is known to be in no sample is counted: after a transaction's last sample
     (``tail_ns``) and while the process did not run (``unobserved_ns``). ``over_all`` is the
-    difference with those over all transactions, as a share of their durations.
+    difference with those over all transactions, as a share of their durations. ``twice`` is what
+    samples of a transaction have beyond that time, since several threads worked for it at once, as
+    the same share: thread-seconds are more than seconds. Where one task or thread at a time works
+    for a transaction it must be 0.
     """
 
     transactions: int
@@ -38,6 +41,7 @@ class SumRule:
     worst: float
     unexplained: float
     over_all: float
+    twice: float
 
 
 def figures(seen: Seen) -> Figures:
@@ -52,13 +56,14 @@ def figures(seen: Seen) -> Figures:
 
 def sum_rule(seen: Seen) -> SumRule | None:
     """None where the profiler's samples have no weights."""
-    off, unexplained, total_ns, wanted_ns = [], [], 0, 0
+    off, unexplained, total_ns, wanted_ns, twice_ns = [], [], 0, 0, 0
     for took in seen.sums.values():
-        for sampled, rest, duration in took:
+        for sampled, rest, duration, thread_ns in took:
             off.append(abs(sampled - duration))
             unexplained.append(abs(sampled + rest - duration))
             total_ns += sampled + rest
             wanted_ns += duration
+            twice_ns += thread_ns - sampled
     if not off:
         return None
     return SumRule(
@@ -67,4 +72,5 @@ def sum_rule(seen: Seen) -> SumRule | None:
         max(off) / seen.interval_ns,
         max(unexplained) / seen.interval_ns,
         total_ns / wanted_ns - 1,
+        twice_ns / wanted_ns,
     )

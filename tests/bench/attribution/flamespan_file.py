@@ -9,6 +9,9 @@ from attribution.seen import Seen
 from flamespan.profiler.model import Recording, Samples, SpanStart, State, Tables
 from flamespan.profiler.samplefile import SampleReader
 
+Stretches = list[tuple[int, int]]
+SUSPENDED = (State.AWAITING, State.LOOP_WAIT)
+
 
 def read(path: Path, seen: Seen) -> None:
     """Count every row that its stack tells the transaction of; sum all rows by transaction."""
@@ -16,7 +19,7 @@ def read(path: Path, seen: Seen) -> None:
     seen.interval_ns = recording.header.interval_ns
     spans = _Spans(recording)
     marked = _Marked(recording.tables)
-    sums: dict[int, int] = {}
+    inside: dict[int, dict[tuple[int, bool], Stretches]] = {}
     last_ns: dict[int, int] = {}
     lost = _Lost()
     for samples in recording.samples:
@@ -26,8 +29,10 @@ def read(path: Path, seen: Seen) -> None:
             root = spans.root(span)
             if root is not None:
                 # A transaction's first sample is cut at its start.
-                inside_ns = min(wall_ns, time_ns - root.start_ns)
-                sums[root.id] = sums.get(root.id, 0) + inside_ns
+                begin = max(time_ns - wall_ns, root.start_ns)
+                who = samples.thread[row], samples.state[row] in SUSPENDED
+                stretches = inside.setdefault(root.id, {}).setdefault(who, [])
+                stretches.append((begin, max(begin, time_ns)))
                 last_ns[root.id] = time_ns
             mark = marked.of(samples.stack[row])
             if mark is not None:
@@ -39,8 +44,28 @@ def read(path: Path, seen: Seen) -> None:
         if start is not None and not start.parent:
             last = last_ns.get(end.id, start.start_ns)
             rest_ns = max(0, end.end_ns - last) + lost.within(start.start_ns, last)
-            took = (sums.get(end.id, 0), rest_ns, end.end_ns - start.start_ns)
+            sum_ns, twice_ns = _added_up(list(inside.get(end.id, {}).values()))
+            took = (sum_ns - twice_ns, rest_ns, end.end_ns - start.start_ns, sum_ns)
             seen.sums.setdefault(int(start.name), []).append(took)
+
+
+def _added_up(of_each: list[Stretches]) -> tuple[int, int]:
+    """Nanoseconds of all samples, and of these what several threads or tasks had at the same time.
+
+    A row of one thread may be told some intervals late: only those of different ones overlap.
+    """
+    whole = sum(until - begin for times in of_each for begin, until in times)
+    apart = sum(_covered(times) for times in of_each)
+    return whole, apart - _covered([stretch for times in of_each for stretch in times])
+
+
+def _covered(times: Stretches) -> int:
+    """Nanoseconds that lie in at least one of the stretches."""
+    covered, at = 0, 0
+    for begin, until in sorted(times):
+        covered += max(0, until - max(begin, at))
+        at = max(at, until)
+    return covered
 
 
 class _Lost:

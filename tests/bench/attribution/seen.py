@@ -14,9 +14,9 @@ class Seen:
 
     right, foreign, nobodys: with the transaction of their stack, with another, with none.
     wrong_span: of the right ones, those in another span than their stack tells.
-    sums: number → of each transaction of that number, in order: (nanoseconds of its samples, of
-    what is known to be in none: from the last of them to its end, and while the process did not
-    run; of its duration).
+    sums: number → of each transaction of that number, in order: (nanoseconds in which it had a
+    sample, of what is known to be in none: from the last of them to its end, and while the process
+    did not run; of its duration; of its samples, which is more where threads work side by side).
     """
 
     right: int = 0
@@ -24,7 +24,7 @@ class Seen:
     nobodys: int | None = 0
     wrong_span: int = 0
     states: Counter[str] = field(default_factory=Counter)
-    sums: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
+    sums: dict[int, list[tuple[int, int, int, int]]] = field(default_factory=dict)
     interval_ns: int = 0
 
     def add(self, mark: tuple[int, str], got: int | None, span: str | None = None) -> None:

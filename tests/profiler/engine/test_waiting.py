@@ -199,6 +199,26 @@ def test_of_very_many_that_wait_some_are_looked_at_in_turn(tmp_path):
     assert sum(booked.values()) > 0.2 * durations
 
 
+def test_first_looks_at_thousands_are_not_paid_for_by_looking_no_more(tmp_path):
+    count, seconds = 3000, 6.0
+
+    async def request():
+        with profiler.transaction("wait"):
+            await fetch(seconds)
+
+    async def main():
+        await asyncio.gather(*(request() for _ in range(count)))
+
+    with profiler.Profiler(tmp_path, 100, engine="native") as running:
+        asyncio.run(main())
+    table = load(running.path).waiting(instances=True)
+    assert (table["recorded_ns"] > 0).sum() > 0.98 * count
+    told = table["recorded_ns"] + table["unobserved_ns"] + table["tail_ns"]
+    assert (told - table["duration_ns"]).abs().max() <= 100 * MS
+    # Each was looked at again, and not long before its end.
+    assert (table["tail_ns"] / table["duration_ns"]).median() < 0.6
+
+
 def test_more_than_there_is_room_for_are_counted(tmp_path):
     async def request():
         with profiler.transaction("wait"):
