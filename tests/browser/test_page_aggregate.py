@@ -218,7 +218,7 @@ def test_a_click_on_a_box_selects_its_function(page, profile):
     at = int((boxes.x1 - boxes.x0)[boxes.depth == 4].argmax())
     box = (boxes.depth == 4).nonzero()[0][at]
     width = page.locator("#aggregate-graph").bounding_box()["width"]
-    place = {"x": float(boxes.x0[box] + boxes.x1[box]) / 2 * width, "y": 2 + 4 * 19 + 9}
+    place = {"x": float(boxes.x0[box] + boxes.x1[box]) / 2 * width, "y": 24 + 4 * 18 + 9}
     page.hover("#aggregate-graph", position=place)
     name = profile.tables.function_name[boxes.function[box]]
     assert page.text_content("#tip strong") == name
