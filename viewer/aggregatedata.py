@@ -275,9 +275,9 @@ def chosen(given: Iterator[tuple[str, str]]) -> Asked:
     if unknown:
         raise UsageError(f"an aggregate has no {', '.join(sorted(unknown))}")
     for name, what in (("root", "a node"), ("focus", "a function")):
-        given = asked.get(name, "0")
-        if not given.removeprefix("-").isdecimal():
-            raise UsageError(f"{name}={given}: write the number of {what}")
+        number = asked.get(name, "0")
+        if not number.isdecimal() and (name, number) != ("focus", "-1"):
+            raise UsageError(f"{name}={number}: write the number of {what}")
         if name in asked:
-            asked[name] = int(given)
+            asked[name] = int(number)
     return Asked(**asked)
