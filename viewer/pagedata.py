@@ -135,21 +135,9 @@ def page_data(
     sample_columns, stacks = _samples(tables, sent, origin)
     spans, span_columns = _span_part(profile, origin)
     head = {
-        "version": VERSION,
-        "title": title or _title(tables.processes),
-        "origin_ns": str(origin),
+        **_head(profile, tables, title, origin),
         "end_ns": end - origin,
-        "functions": {
-            "name": tables.function_name,
-            "file": tables.function_file,
-            "module": tables.function_module,
-        },
-        "threads": [asdict(thread) for thread in tables.threads],
-        "processes": [_process(process, origin) for process in tables.processes],
-        "weight_clock": profile.weight_clock,
         "spans": spans,
-        "gaps": _gaps(profile, origin),
-        "t95": [t_quantile(0.975, df) for df in _DEGREES],
         "links": {"repository": links.repository, "editor": links.editor},
         "sources": source_part(profile, links),
         "samples": len(rows),
@@ -165,6 +153,24 @@ def page_data(
         **span_columns,
     }
     return PageData(head, {name: np.asarray(v, np.int64) for name, v in columns.items()})
+
+
+def _head(profile: Profile, tables: Tables, title: str, origin: int) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "title": title or _title(tables.processes),
+        "origin_ns": str(origin),
+        "functions": {
+            "name": tables.function_name,
+            "file": tables.function_file,
+            "module": tables.function_module,
+        },
+        "threads": [asdict(thread) for thread in tables.threads],
+        "processes": [_process(process, origin) for process in tables.processes],
+        "weight_clock": profile.weight_clock,
+        "gaps": _gaps(profile, origin),
+        "t95": [t_quantile(0.975, df) for df in _DEGREES],
+    }
 
 
 def sample_data(whole: Profile, part: Profile) -> PageData:
