@@ -264,6 +264,39 @@ def test_what_a_file_does_not_hold_is_said(page, file):
     ready(page)
     page.wait_for_selector("#aggregate .view-error")
     assert "flamespan view" in page.text_content("#aggregate .view-error")
+    page.click("#aggregate [data-value=wall]")
+    settled(page)
+    page.wait_for_selector("#aggregate .pick-fn")
+    assert page.locator("#aggregate .view-error").count() == 0
+
+
+def test_the_heading_leads_to_the_slowest_one(page, profile):
+    page.click(f"#aggregate-names [data-name='{NAME}']")
+    settled(page)
+    spans = profile.tables.spans
+    rows = [
+        row for row in range(len(spans)) if spans.is_transaction[row] and spans.name[row] == NAME
+    ]
+    slowest = max(rows, key=lambda row: spans.duration_ns[row])
+    page.click("#aggregate-back")
+    page.wait_for_selector("body[data-view=transaction]")
+    assert f"t={slowest}" in page.url
+
+
+def test_the_part_of_the_graph_that_is_shown_is_in_the_address(page):
+    page.focus("#aggregate-graph")
+    page.keyboard.press("+")
+    page.keyboard.press("d")
+    page.wait_for_function("location.hash.includes('x=')")
+    shown = page.get_attribute("#aggregate-graph", "data-shown")
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    ready(page)
+    page.wait_for_selector("#aggregate .pick-fn")
+    assert float(page.get_attribute("#aggregate-graph", "data-shown")) == pytest.approx(
+        float(shown), abs=1e-6
+    )
 
 
 def test_hostile_names_are_text(browser_page, tmp_path):

@@ -49,8 +49,8 @@ export class AggregateView extends FunctionsView {
     const { f, k, c } = this.state;
     const why = this.source.served ? "" : ONLY_SERVED;
     showChoice(this.frames, f);
-    showChoice(this.clock, k, why);
-    showChoice(this.recursion, c, why);
+    showChoice(this.clock, k, why, this.base.k);
+    showChoice(this.recursion, c, why, this.base.c);
     this.showNames();
     this.showCuts();
   }
@@ -80,7 +80,7 @@ export class AggregateView extends FunctionsView {
     const chip = (kind, fn, without) => {
       const end = element("button", { type: "button", "aria-label": `No longer ${kind}: ${name[fn]}`, text: "✕" });
       end.addEventListener("click", () => this.change({ ...without, z: "0" }));
-      return element("span", { class: "cut", "data-cut": kind, "data-fn": fn }, [element("span", { class: "cut-kind", text: kind }), element("span", { class: "cut-name", text: name[fn] }), end]);
+      return element("span", { class: "chip", "data-cut": kind, "data-fn": fn }, [`${kind} ${name[fn]} `, end]);
     };
     this.cuts.replaceChildren(
       ...(fo === "" ? [] : [chip("focus", Number(fo), { fo: "" })]),

@@ -33,14 +33,15 @@ export function listenChoice(group, choose) {
 /**
  * @param {HTMLElement} group @param {string} value the chosen one
  * @param {string} [why] the others cannot be chosen, for this reason
+ * @param {string} [open] but for this one
  */
-export function showChoice(group, value, why = "") {
+export function showChoice(group, value, why = "", open = value) {
   const mark = group.getAttribute("role") === "tablist" ? "aria-selected" : "aria-checked";
   for (const button of buttonsOf(group)) {
     const chosen = button.dataset.value === value;
     button.setAttribute(mark, String(chosen));
     button.tabIndex = chosen ? 0 : -1;
-    button.disabled = why !== "" && !chosen;
+    button.disabled = why !== "" && !chosen && button.dataset.value !== open;
   }
   group.title = why;
 }
