@@ -173,7 +173,11 @@ class Profile(View):
         shown: a name, a label ``name (file:line)``, a glob or a regular expression.
         UsageError, with the nearest names, where none matches.
         """
-        wanted = select.functions(self.tables, function)[self.tables.frame_function]
+        return self.focus_on(select.functions(self.tables, function), callers=callers)
+
+    def focus_on(self, functions: Bools, *, callers: bool = False) -> Profile:
+        """As ``focus``, on functions given as a mask over ``Tables.function_name``."""
+        wanted = functions[self.tables.frame_function]
         outer = transform.outermost_of(self.tables.tree, wanted)
         view = behind.narrowed(self, (outer >= 0)[self.rows.stack])
         return view if callers else view._on(*transform.reroot(self.tables.tree, outer))
@@ -185,11 +189,13 @@ class Profile(View):
         that is found in ``module.name`` or the file. A stack of which nothing is left is
         ``<hidden>``. UsageError, with the nearest names, where none matches.
         """
-        wanted = ~select.functions(self.tables, what, modules=True)
+        return self.without(select.functions(self.tables, what, modules=True))
+
+    def without(self, functions: Bools) -> Profile:
+        """As ``hide``, of functions given as a mask over ``Tables.function_name``."""
         extended, frame = self.tables.with_hidden()
-        tree, place, _ = transform.keep_side(
-            extended.tree, wanted[self.tables.frame_function], frame
-        )
+        shown = ~functions[self.tables.frame_function]
+        tree, place, _ = transform.keep_side(extended.tree, shown, frame)
         return replace(self, tables=extended)._on(tree, place)
 
     def containing(self, function: str) -> Profile:

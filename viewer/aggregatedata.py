@@ -3,7 +3,7 @@
 Tables come from the aggregator and the boxes of the flame graph from ``layout``: the page draws
 them and computes none of it again. ``aggregate`` gives
 
-    {"name", "op" (null: everything), "frames", "clock", "recursion", "root",
+    {"name", "op" (null: everything), "frames", "clock", "recursion", "root", "focus", "hide",
      "total_ns", "excluded_ns", "rehomed_ns", "units" (told apart for intervals), "transactions",
      "row": the name's row of profile.transactions() or null,
      "functions": columns of profile.functions() joined with functions_per_transaction(),
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from flamespan.aggregator.calltree import CallTree
     from flamespan.aggregator.data import Tables
     from flamespan.aggregator.profile import Profile
+    from flamespan.aggregator.stacktree import Bools
 
 FRAMES = ("all", "application", "system")
 MOST_BOXES = 4000
@@ -54,6 +55,8 @@ class Asked:
     """Which aggregate: transactions of a name and op (None: everything), in which view.
 
     ``root``: the node of the call tree from which the flame graph begins (0: all of it).
+    ``focus``: the function from which on stacks count (-1: all stacks, whole). ``hide``: functions
+    that are taken out, numbers parted by ``~``.
     """
 
     name: str | None = None
@@ -62,6 +65,15 @@ class Asked:
     clock: str = "wall"
     recursion: str = "none"
     root: int = 0
+    focus: int = -1
+    hide: str = ""
+
+    def hidden(self) -> list[int]:
+        """Functions that are taken out. UsageError where ``hide`` is no list of numbers."""
+        numbers = self.hide.split("~") if self.hide else []
+        if not all(number.isdecimal() for number in numbers):
+            raise UsageError(f"hide={self.hide}: write numbers of functions parted by ~")
+        return [int(number) for number in numbers]
 
 
 def select(profile: Profile, asked: Asked) -> Profile:
@@ -77,11 +89,27 @@ def select(profile: Profile, asked: Asked) -> Profile:
     profile = replace(profile, tables=profile.tables.with_hidden()[0])
     if asked.name is not None:
         profile = named(profile, asked.name, asked.op)
-    profile = profile.clock(asked.clock)
+    profile = _cut(profile, asked).clock(asked.clock)
     if asked.frames != "all":
         both = {"application": profile.application_frames, "system": profile.system_frames}
         profile = both[asked.frames]()
     return profile if asked.recursion == "none" else profile.collapse_recursion(asked.recursion)
+
+
+def _cut(profile: Profile, asked: Asked) -> Profile:
+    """``profile`` from the function in focus on, without those that are hidden."""
+    hidden, count = asked.hidden(), len(profile.tables.function_name)
+    if not all(function < count for function in (asked.focus, *hidden)):
+        raise UsageError(f"this recording has no such function: it has {count}")
+    if asked.focus >= 0:
+        profile = profile.focus_on(_mask(count, [asked.focus]))
+    return profile.without(_mask(count, hidden)) if hidden else profile
+
+
+def _mask(count: int, chosen: list[int]) -> Bools:
+    mask = np.zeros(count, bool)
+    mask[chosen] = True
+    return mask
 
 
 def named(profile: Profile, name: str, op: str) -> Profile:
@@ -241,13 +269,15 @@ def box_columns(boxes: Boxes, whole: int) -> dict[str, list[Any]]:
 
 
 def chosen(given: Iterator[tuple[str, str]]) -> Asked:
-    """What an address asks for: name, op, frames, clock, recursion, root. UsageError else."""
+    """What an address asks for, by the names of ``Asked``. UsageError else."""
     asked: dict[str, Any] = dict(given)
-    unknown = asked.keys() - {"name", "op", "frames", "clock", "recursion", "root"}
+    unknown = asked.keys() - set(Asked.__slots__)
     if unknown:
         raise UsageError(f"an aggregate has no {', '.join(sorted(unknown))}")
-    if "root" in asked:
-        if not asked["root"].isdecimal():
-            raise UsageError(f"root={asked['root']}: write the number of a node")
-        asked["root"] = int(asked["root"])
+    for name, what in (("root", "a node"), ("focus", "a function")):
+        number = asked.get(name, "0")
+        if not number.isdecimal() and (name, number) != ("focus", "-1"):
+            raise UsageError(f"{name}={number}: write the number of {what}")
+        if name in asked:
+            asked[name] = int(number)
     return Asked(**asked)

@@ -4,7 +4,7 @@
     state?r=ID                       JSON {"state": text that changes when the recording grows}
     recording?r=ID                   a container (``pagedata``); a large one without its samples
     samples?r=ID&t=ROW|all|none      a container of the samples of one transaction (or more)
-    aggregate?r=ID&name&op&frames&clock&recursion&root       JSON (``aggregatedata``)
+    aggregate?r=ID&name&op&frames&clock&recursion&root&focus&hide   JSON (``aggregatedata``)
     comparison?base=ID&new=ID&measure&name&op&base_between&new_between   JSON (``comparisondata``)
 
 Every answer is compressed by gzip. ``…_between`` are ``FROM~TO``, ns from the page's origin.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flamespan.aggregator import options
 from flamespan.aggregator.cli import chosen, output_path
+from flamespan.aggregator.comparison import compare
 from flamespan.aggregator.exporting import landing
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer import plots, speedscope
@@ -18,9 +19,11 @@ from flamespan.viewer.server import run
 from flamespan.viewer.sources import Links
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from flamespan.aggregator.profile import Profile
 
-PLOTS = ("flamegraph", "timeline", "self-time")
+PLOTS = ("flamegraph", "timeline", "self-time", "transaction", "threads", "latency", "diff")
 _SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -81,7 +84,8 @@ def plot_parser(parser: argparse.ArgumentParser) -> None:
     picture = parser.add_argument_group("the picture")
     picture.add_argument("--kind", metavar="|".join(PLOTS), default="flamegraph", help="of picture")
     picture.add_argument("-o", "--output", metavar="FILE", help=f"{', '.join(_SUFFIXES)} or folder")
-    picture.add_argument("--limit", metavar="N", type=int, default=20, help="bars of self-time")
+    picture.add_argument("--limit", metavar="N", type=int, default=20, help="rows of bars")
+    picture.add_argument("--base", metavar="PATH", help="of diff: the recording before")
     picture.add_argument("--dpi", type=int, default=150, help="resolution of a .png")
 
 
@@ -94,14 +98,29 @@ def plot(args: argparse.Namespace) -> int:
     named = args.output and not os.path.isdir(args.output)
     if named and not args.output.lower().endswith(_SUFFIXES):
         raise UsageError(f"{args.output}: write a name that ends with {', '.join(_SUFFIXES)}")
-    args.keep_samples |= args.kind == "timeline"
+    if (args.kind == "diff") != (args.base is not None):
+        raise UsageError("--kind diff and --base PATH, the recording before, go together")
+    args.keep_samples |= args.kind in ("timeline", "transaction")
     profile = chosen(args)
     path = output_path(args.output, profile, f".{args.kind}.png")
-    if args.kind == "self-time":
-        axes = plots.plot_self_time(profile, limit=args.limit)
-    else:
-        axes = plots.plot_flamegraph(profile, "time" if args.kind == "timeline" else "merged")
+    axes = _picture(args, profile)
     kind = os.path.splitext(path)[1].lower().removeprefix(".")
     landing.land(path, lambda file: plots.save(axes, file, kind, args.dpi), binary=True)
     print(f"wrote {path} ({args.kind}, {os.path.getsize(path):,} bytes)")
     return 0
+
+
+def _picture(args: argparse.Namespace, profile: Profile) -> Axes:
+    """The picture of ``--kind``."""
+    limited = {
+        "self-time": plots.plot_self_time,
+        "threads": plots.plot_threads,
+        "latency": plots.plot_latency,
+    }
+    if args.kind in limited:
+        return limited[args.kind](profile, limit=args.limit)
+    if args.kind == "diff":
+        return plots.plot_diff(compare(_read(args, [args.base]), profile), limit=args.limit)
+    if args.kind == "transaction":
+        return plots.plot_transaction(profile)
+    return plots.plot_flamegraph(profile, "time" if args.kind == "timeline" else "merged")

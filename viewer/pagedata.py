@@ -129,21 +129,17 @@ def page_data(
     Raises UsageError where the recordings lie so far apart that the page could not be exact.
     """
     tables, rows = profile.tables.with_hidden()[0], profile.rows.single()
-    sent = rows if samples else rows.pick(np.zeros(len(rows), bool))
     origin, end = _extent(tables, rows)
+    links = links or Links()
+    sent = rows if samples else rows.pick(np.zeros(len(rows), bool))
     sample_columns, stacks = _samples(tables, sent, origin)
     spans, span_columns = _span_part(profile, origin)
     head = {
-        "version": VERSION,
-        "title": title or _title(tables.processes),
-        "origin_ns": str(origin),
+        **_head(profile, tables, title, origin),
         "end_ns": end - origin,
-        **_tables(tables, origin),
-        "weight_clock": profile.weight_clock,
         "spans": spans,
-        "gaps": _gaps(profile, origin),
-        "t95": [t_quantile(0.975, df) for df in _DEGREES],
-        **_code(profile, links or Links()),
+        "links": {"repository": links.repository, "editor": links.editor},
+        "sources": source_part(profile, links),
         "samples": len(rows),
         "piecewise": not samples,
     }
@@ -159,8 +155,11 @@ def page_data(
     return PageData(head, {name: np.asarray(v, np.int64) for name, v in columns.items()})
 
 
-def _tables(tables: Tables, origin: int) -> dict[str, Any]:
+def _head(profile: Profile, tables: Tables, title: str, origin: int) -> dict[str, Any]:
     return {
+        "version": VERSION,
+        "title": title or _title(tables.processes),
+        "origin_ns": str(origin),
         "functions": {
             "name": tables.function_name,
             "file": tables.function_file,
@@ -168,13 +167,9 @@ def _tables(tables: Tables, origin: int) -> dict[str, Any]:
         },
         "threads": [asdict(thread) for thread in tables.threads],
         "processes": [_process(process, origin) for process in tables.processes],
-    }
-
-
-def _code(profile: Profile, links: Links) -> dict[str, Any]:
-    return {
-        "links": {"repository": links.repository, "editor": links.editor},
-        "sources": source_part(profile, links),
+        "weight_clock": profile.weight_clock,
+        "gaps": _gaps(profile, origin),
+        "t95": [t_quantile(0.975, df) for df in _DEGREES],
     }
 
 

@@ -5,27 +5,44 @@ matplotlib is imported when a figure is asked for (``pip install "flamespan[plot
 
 from __future__ import annotations
 
-import importlib
-import textwrap
 import warnings
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from flamespan.aggregator import exporting
-from flamespan.aggregator.data import Origin, Tables
+from flamespan.aggregator.data import Origin, Spans, Tables
+from flamespan.aggregator.stacktree import Ids
 from flamespan.aggregator.timeline import NO_STACK, timelines
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer import words
+from flamespan.viewer.drawing import (
+    draw_title,
+    figure_of,
+    matplotlib,
+    new_axes,
+    origin_colour,
+)
 from flamespan.viewer.layout import BARE, FOLDED, Boxes, coarse, left_heavy, time_order
-from flamespan.viewer.palette import APPLICATION_SHADES, LIGHT, shade
+from flamespan.viewer.palette import LIGHT, shade
+from flamespan.viewer.tableplots import plot_diff, plot_latency, plot_self_time, plot_threads
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from flamespan.aggregator.profile import Profile
+
+__all__ = [
+    "KINDS",
+    "plot_diff",
+    "plot_flamegraph",
+    "plot_latency",
+    "plot_self_time",
+    "plot_threads",
+    "plot_transaction",
+    "save",
+]
 
 KINDS = ("merged", "time")
 
@@ -37,7 +54,6 @@ _COLUMNS = 2000
 
 _FOLDED_COLOUR = "#e9e8e4"
 _FONT_SIZE = 7.5
-_TITLE_SIZE = 9
 _ROW_INCHES = 0.19
 
 
@@ -61,77 +77,93 @@ def plot_flamegraph(
     boxes, title, whole_ns = _merged(profile) if kind == "merged" else _timed(profile, thread)
     if ax is None:
         rows = int(boxes.depth.max(initial=0)) + 1
-        ax = _new_axes(14, 1.2 + max(rows, 4) * _ROW_INCHES)
+        ax = new_axes(14, 1.2 + max(rows, 4) * _ROW_INCHES)
     # In time order x is seconds, so that ticks are times; merged it is a share.
     scale = whole_ns / 1e9 if kind == "time" else 100.0
     _draw_boxes(ax, boxes, profile.tables, scale)
     ax.set_xlabel("seconds" if kind == "time" else f"% of {profile.weight_clock} time")
-    _draw_title(ax, title)
+    draw_title(ax, title)
     _draw_legend(ax, profile.tables, boxes)
     return ax
 
 
-def plot_self_time(profile: Profile, ax: Axes | None = None, limit: int = 20) -> Axes:
-    """The functions with most self time as bars, their total time as outlines.
+def plot_transaction(profile: Profile, ax: Axes | None = None) -> Axes:
+    """The slowest transaction in view: its spans as bars over its thread's flame chart.
 
-    Lines over the bars are the 95 % intervals of self time, where there are units enough to tell.
+    Both share the time axis, seconds from the transaction's start; a span that was never closed
+    is hatched.
 
-    Raises UsageError where matplotlib is not installed or ``limit`` is below 1.
+    Raises UsageError where matplotlib is not installed or no transaction is in view.
     """
-    if limit < 1:
-        raise UsageError(f"a chart of {limit} functions: ask for 1 or more")
-    table = profile.functions().head(limit).iloc[::-1]
-    if ax is None:
-        ax = _new_axes(11, 1.3 + 0.27 * max(len(table), 3))
-    unit_ns, unit = _unit(int(table["total_ns"].max()) if len(table) else 0)
-    places = np.arange(len(table))
-    colours = [_origin_colour(origin) for origin in table["origin"]]
-    ax.barh(places, table["self_ns"] / unit_ns, color=colours, height=0.74, zorder=2)
-    ax.barh(
-        places,
-        table["total_ns"] / unit_ns,
-        height=0.74,
-        facecolor="none",
-        edgecolor="#8a8f98",
-        linewidth=0.8,
-        zorder=3,
+    spans = profile.tables.spans
+    roots = np.flatnonzero(spans.is_transaction & profile.span_mask)
+    if not len(roots):
+        raise UsageError("nothing to draw: there is no transaction in this view")
+    root = int(roots[np.argmax(spans.duration_ns[roots])])
+    view = profile.of_spans(spans.transaction == root)
+    rows = np.flatnonzero(spans.transaction == root)
+    rows = rows[np.argsort(spans.start_ns[rows], kind="stable")]
+    start, end = int(spans.start_ns[root]), int(spans.end_ns[root])
+    boxes, before, whole = _on_axis(view, start)
+    high = len(rows) + 1 + int(boxes.depth.max(initial=0)) + 1
+    ax = new_axes(14, 1.4 + max(high, 4) * _ROW_INCHES) if ax is None else ax
+    scale = (end - start) / 1e9 or 1.0
+    boxes = replace(
+        boxes,
+        depth=(boxes.depth + len(rows) + 1).astype(np.int32),
+        x0=(before + boxes.x0 * whole) / (end - start or 1),
+        x1=(before + boxes.x1 * whole) / (end - start or 1),
     )
-    _draw_errors(ax, table, profile.total_ns / unit_ns, unit_ns)
-    labels = zip(table["function"], table["origin"], strict=True)
-    ax.set_yticks(
-        places, [f"{words.clean(name)}  ({origin})" for name, origin in labels], fontsize=8
+    _draw_boxes(ax, boxes, profile.tables, scale)
+    ax.set_ylim(high, 0)
+    _draw_spans(ax, spans, rows, start)
+    ax.set_xlabel("seconds from the start of the transaction")
+    name = spans.name[root] or spans.op[root]
+    draw_title(
+        ax, f"{name}: {words.duration(end - start)}, {spans.status[root]}, spans over frames"
     )
-    for place, total, share in zip(places, table["total_ns"], table["self_share"], strict=True):
-        said = f" {words.percent(share)}"
-        ax.text(total / unit_ns, float(place), said, va="center", fontsize=_FONT_SIZE, zorder=4)
-    ax.set_xlabel(f"{profile.weight_clock} time, {unit} (bar and %: self, outline: total)")
-    _draw_title(ax, f"{exporting.title(profile)}: {words.about(profile)}")
-    ax.grid(axis="x", color="#e3e2dd", zorder=0)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.tick_params(axis="y", length=0)
+    _draw_legend(ax, profile.tables, boxes)
     return ax
 
 
-def _draw_errors(ax: Axes, table: pd.DataFrame, whole: float, unit_ns: float) -> None:
-    """The 95 % intervals of self time, where they are known; ``whole`` is the total's width."""
-    known = table["self_share_low"].notna().to_numpy()
-    if not known.any():
-        return
-    rows = table[known]
-    reach = (
-        (rows["self_share"] - rows["self_share_low"]) * whole,
-        (rows["self_share_high"] - rows["self_share"]) * whole,
-    )
-    ax.errorbar(
-        (rows["self_ns"] / unit_ns).to_numpy(),
-        np.flatnonzero(known),
-        xerr=np.array(reach),
-        fmt="none",
-        ecolor="#3b3f46",
-        elinewidth=0.9,
-        capsize=2,
-        zorder=5,
-    )
+def _on_axis(view: Profile, start_ns: int) -> tuple[Boxes, int, int]:
+    """The busiest thread's boxes, how long after ``start_ns`` they begin and how long they are."""
+    lines = timelines(view)
+    if not lines.threads:
+        none = np.zeros(0)
+        ints = none.astype(np.int32)
+        long = none.astype(np.int64)
+        return Boxes(ints, none, none, ints, long, long, ints, ints), 0, 0
+    busiest = max(lines.threads, key=lambda line: line.busy_ns)
+    boxes = coarse(time_order(lines, busiest), _COLUMNS)
+    return boxes, lines.start_ns - start_ns, int(busiest.weights_ns.sum())
+
+
+def _draw_spans(ax: Axes, spans: Spans, rows: Ids, start_ns: int) -> None:
+    """A row for each span, its words beside or in its bar."""
+    right = ax.get_xlim()[1]
+    for place, row in enumerate(rows.tolist()):
+        left = (int(spans.start_ns[row]) - start_ns) / 1e9
+        width = int(spans.duration_ns[row]) / 1e9
+        hatch = "//" if spans.open[row] else ""
+        looks: dict[str, Any] = {
+            "color": "#c9d8ee",
+            "edgecolor": "#5b7fb5",
+            "linewidth": 0.6,
+            "hatch": hatch,
+        }
+        ax.barh(place + 0.5, width, left=left, height=0.8, **looks)
+        said = " · ".join(filter(None, [spans.op[row], spans.description[row] or spans.name[row]]))
+        ax.text(
+            min(left, right * 0.8) + right * 0.003,
+            place + 0.53,
+            words.shortened(words.clean(said), 60),
+            fontsize=_FONT_SIZE,
+            va="center",
+            color="#22262c",
+            clip_on=True,
+            parse_math=False,
+        )
 
 
 def save(axes: Axes, file: IO[bytes], kind: str, dpi: int) -> None:
@@ -139,7 +171,7 @@ def save(axes: Axes, file: IO[bytes], kind: str, dpi: int) -> None:
 
     A name with letters that no font here has is drawn with boxes; that is no reason to warn.
     """
-    figure = _figure(axes)
+    figure = figure_of(axes)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(file, format=kind, dpi=dpi)
@@ -167,7 +199,7 @@ def _timed(profile: Profile, thread: int | None) -> tuple[Boxes, str, int]:
 
 def _draw_boxes(ax: Axes, boxes: Boxes, tables: Tables, scale: float) -> None:
     """All boxes as one collection (thousands of patches would take seconds), then labels."""
-    collections = _matplotlib("matplotlib.collections")
+    collections = matplotlib("matplotlib.collections")
     gap = 0.06
     x0, x1, y = boxes.x0 * scale, boxes.x1 * scale, boxes.depth.astype(float)
     corners = np.stack(
@@ -193,7 +225,7 @@ def _draw_boxes(ax: Axes, boxes: Boxes, tables: Tables, scale: float) -> None:
 
 def _draw_labels(ax: Axes, boxes: Boxes, tables: Tables, scale: float) -> None:
     """Names where they fit. Text is what takes time to draw, so nothing is drawn to be hidden."""
-    inches = ax.get_position().width * _figure(ax).get_figwidth()
+    inches = ax.get_position().width * figure_of(ax).get_figwidth()
     letters = inches * 72 / (_FONT_SIZE * 0.62)  # of the monospaced font, across the axes
     room = np.floor((boxes.x1 - boxes.x0) * letters - 0.8).astype(int)
     for box in np.flatnonzero(room >= 3):
@@ -212,19 +244,12 @@ def _draw_labels(ax: Axes, boxes: Boxes, tables: Tables, scale: float) -> None:
         )
 
 
-def _draw_title(ax: Axes, title: str) -> None:
-    """At the left, in as many lines as it needs (it may not be wider than the picture)."""
-    letters = max(int(_figure(ax).get_figwidth() * 0.7 * 72 / (_TITLE_SIZE * 0.55)), 20)
-    lines = textwrap.wrap(words.clean(title), letters)
-    ax.set_title("\n".join(lines), loc="left", fontsize=_TITLE_SIZE, parse_math=False)
-
-
 def _draw_legend(ax: Axes, tables: Tables, boxes: Boxes) -> None:
     """Origins that occur, below the picture."""
-    patches = _matplotlib("matplotlib.patches")
+    patches = matplotlib("matplotlib.patches")
     seen = {int(tables.function_origin[f]) for f in boxes.function[boxes.function >= 0]}
     handles = [
-        patches.Patch(facecolor=_origin_colour(origin.label), label=origin.label)
+        patches.Patch(facecolor=origin_colour(origin.label), label=origin.label)
         for origin in Origin
         if origin in seen
     ]
@@ -244,49 +269,12 @@ def _draw_legend(ax: Axes, tables: Tables, boxes: Boxes) -> None:
         )
 
 
-def _new_axes(width: float, height: float) -> Axes:
-    """Axes of a new figure that pyplot does not know: nothing to close, no window."""
-    figure = _matplotlib("matplotlib.figure").Figure(
-        figsize=(width, min(height, 60)), layout="constrained"
-    )
-    axes: Axes = figure.subplots()
-    return axes
-
-
-def _figure(axes: Axes) -> Figure:
-    inner: Any = axes.figure  # a SubFigure's own ``figure`` is the whole one
-    whole: Figure = inner.figure
-    return whole
-
-
-def _matplotlib(module: str) -> Any:
-
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name and error.name.partition(".")[0] != "matplotlib":
-            raise
-        raise UsageError('pictures need matplotlib: pip install "flamespan[plot]"') from None
-
-
-def _unit(largest_ns: int) -> tuple[float, str]:
-    for limit, unit_ns, unit in ((1e4, 1, "ns"), (1e7, 1e3, "µs"), (1e10, 1e6, "ms")):
-        if largest_ns < limit:
-            return unit_ns, unit
-    return 1e9, "s"
-
-
 def _is_application(tables: Tables, function: int) -> bool:
     return function >= 0 and tables.function_origin[function] == Origin.APPLICATION
 
 
 def _box_colour(tables: Tables, function: int) -> str:
     return LIGHT[shade(tables, function)] if function >= 0 else _FOLDED_COLOUR
-
-
-def _origin_colour(origin: str) -> str:
-    place = [found.label for found in Origin].index(origin)
-    return LIGHT[0 if place == 0 else APPLICATION_SHADES - 1 + place]
 
 
 def _name(tables: Tables, function: int) -> str:

@@ -218,7 +218,7 @@ def test_a_click_on_a_box_selects_its_function(page, profile):
     at = int((boxes.x1 - boxes.x0)[boxes.depth == 4].argmax())
     box = (boxes.depth == 4).nonzero()[0][at]
     width = page.locator("#aggregate-graph").bounding_box()["width"]
-    place = {"x": float(boxes.x0[box] + boxes.x1[box]) / 2 * width, "y": 2 + 4 * 19 + 9}
+    place = {"x": float(boxes.x0[box] + boxes.x1[box]) / 2 * width, "y": 24 + 4 * 18 + 9}
     page.hover("#aggregate-graph", position=place)
     name = profile.tables.function_name[boxes.function[box]]
     assert page.text_content("#tip strong") == name
@@ -264,6 +264,40 @@ def test_what_a_file_does_not_hold_is_said(page, file):
     ready(page)
     page.wait_for_selector("#aggregate .view-error")
     assert "flamespan view" in page.text_content("#aggregate .view-error")
+    page.click("#aggregate [data-value=wall]")
+    settled(page)
+    page.wait_for_selector("#aggregate .pick-fn")
+    assert page.locator("#aggregate .view-error").count() == 0
+
+
+def test_the_heading_leads_to_the_slowest_one(page, profile):
+    page.click(f"#aggregate-names [data-name='{NAME}']")
+    settled(page)
+    spans = profile.tables.spans
+    rows = [
+        row for row in range(len(spans)) if spans.is_transaction[row] and spans.name[row] == NAME
+    ]
+    slowest = max(rows, key=lambda row: spans.duration_ns[row])
+    page.click("#aggregate-back")
+    page.wait_for_selector("body[data-view=transaction]")
+    assert f"t={slowest}" in page.url
+
+
+def test_the_part_of_the_graph_that_is_shown_is_in_the_address(page):
+    page.focus("#aggregate-graph")
+    page.keyboard.press("+")
+    page.keyboard.press("d")
+    page.wait_for_timeout(300)  # it is written when it has come to rest
+    assert "x=" in page.url
+    shown = page.get_attribute("#aggregate-graph", "data-shown")
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    ready(page)
+    page.wait_for_selector("#aggregate .pick-fn")
+    assert float(page.get_attribute("#aggregate-graph", "data-shown")) == pytest.approx(
+        float(shown), abs=1e-6
+    )
 
 
 def test_hostile_names_are_text(browser_page, tmp_path):

@@ -116,7 +116,7 @@ def test_new_and_gone_paths_are_marked_by_words(page, found):
         box = places[name]
         place = {
             "x": float(boxes.x0[box] + boxes.x1[box]) / 2 * width,
-            "y": 2 + int(boxes.depth[box]) * 19 + 9,
+            "y": 24 + int(boxes.depth[box]) * 18 + 9,
         }
         page.hover("#compare-graph", position=place)
         assert page.text_content("#tip strong") == name

@@ -124,6 +124,41 @@ def test_served_aggregates_have_every_clock_and_fold(browser_page, server, folde
         assert names == view.functions()["function"].tolist()
 
 
+def test_keys_of_the_aggregate_focus_hide_and_find(browser_page, server, folder, ids):
+    profile = load(folder / "a-webapp.fspan")
+    page = opened(browser_page, f"{server.url}#v=aggregate&r={ids[0]}")
+
+    def shows(view):
+        total = f"[data-total-ns='{view.total_ns}']"
+        page.wait_for_selector(f"#aggregate:not([aria-busy]) {total}")
+        names = page.locator("#aggregate tbody .fn").all_text_contents()
+        assert names == view.functions()["function"].tolist()
+
+    page.wait_for_selector("#aggregate:not([aria-busy]) tbody tr")
+    page.keyboard.press("/")
+    page.keyboard.type("discount")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#aggregate-detail .detail-name:text-is('discount')")
+    assert page.text_content("#live").startswith("discount, ")
+    page.keyboard.press("Escape")
+    page.locator("#aggregate-graph").focus()
+    page.keyboard.press("f")
+    page.wait_for_selector("#aggregate [data-cut=focus]")
+    shows(profile.focus("discount"))
+    page.keyboard.press("f")
+    page.wait_for_selector("#aggregate [data-cut=focus]", state="detached")
+    shows(profile)
+    page.keyboard.press("h")
+    page.wait_for_selector("#aggregate [data-cut=hidden]")
+    shows(profile.hide("discount"))
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#aggregate [data-cut=hidden]", state="detached")
+    shows(profile)
+    page.keyboard.press("r")
+    page.wait_for_selector("#aggregate [data-value=direct][aria-checked=true]")
+    shows(profile.collapse_recursion("direct"))
+
+
 def test_two_recordings_are_compared(browser_page, server, folder, ids):
     page = opened(browser_page, f"{server.url}#v=compare")
     assert "Choose two recordings" in page.text_content("#compare .view-error")

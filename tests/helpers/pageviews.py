@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flamespan.viewer.html import render_html
+from flamespan.aggregator import compare
+from flamespan.viewer.html import render_comparison, render_html
 from helpers import pagestates
 from helpers.pagetable import ready
 
@@ -40,6 +41,16 @@ def choose(function: str, then: Callable[[Any], None] = nothing) -> Callable[[An
     return do
 
 
+def choose_listed(view: str, function: str) -> Callable[[Any], None]:
+    """A function chosen in the table of the aggregate or the compare view."""
+
+    def do(page: Any) -> None:
+        page.wait_for_selector(f"#{view}:not([aria-busy]) tbody tr")
+        page.locator(f"#{view} .pick-fn", has_text=function).first.click()
+
+    return do
+
+
 def open_rows(page: Any) -> None:
     """Some rows of the table opened, with the focus on one."""
     page.locator("#table-inner [tabindex='0']").focus()
@@ -63,12 +74,18 @@ class View:
     place: str = ""
     do: Callable[[Any], None] = nothing
     pictured: bool = True
+    against: str = ""  # the recording that it is compared with
 
     def open(self, page: Any, folder: Any) -> None:
         """Shows the view; its file is written to ``folder`` where it is not there."""
-        file = folder / f"{self.recording.replace(' ', '-')}.html"
+        file = folder / f"{self.recording} {self.against}".strip().replace(" ", "-")
+        file = file.with_name(f"{file.name}.html")
         if not file.exists():
-            html = render_html(pagestates.profile(self.recording))
+            profile = pagestates.profile(self.recording)
+            if self.against:
+                html = render_comparison(compare(pagestates.profile(self.against), profile))
+            else:
+                html = render_html(profile)
             file.write_text(html, encoding="utf-8", errors="replace")
         page.goto("about:blank")
         page.goto(f"{file.as_uri()}#{self.place}")
@@ -105,4 +122,14 @@ VIEWS = (
     View("many-threads", "many threads"),
     View("any-script", "any script"),
     View("torn", "torn"),
+    View("aggregate", place="v=aggregate", do=choose_listed("aggregate", "discount")),
+    View("aggregate-search", place="v=aggregate&s=discount", pictured=False),
+    View("aggregate-empty", "empty", "v=aggregate", pictured=False),
+    View("aggregate-refused", place="v=aggregate&k=cpu", pictured=False),
+    View("aggregate-torn", "torn", "v=aggregate", pictured=False),
+    View(
+        "compare",
+        do=choose_listed("compare", "discount"),
+        against="any script",
+    ),
 )

@@ -48,18 +48,18 @@ def test_view_serves_the_page_until_it_is_interrupted(recording):
     command = [sys.executable, "-m", "flamespan.profiler", "view", recording, "--no-open"]
     command += ["--repository", repository, "--editor", ""]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        line = process.stdout.readline()
-        url = re.fullmatch(r"serving (http://127\.0\.0\.1:\d+/[\w-]+/) \(Ctrl-C ends it\)\n", line)[
-            1
-        ]
         try:
-            with urllib.request.urlopen(f"{url}recording", timeout=30) as answer:
+            line = process.stdout.readline()
+            url = re.fullmatch(
+                r"serving (http://127\.0\.0\.1:\d+/[\w-]+/) \(Ctrl-C ends it\)\n", line
+            )[1]
+            with urllib.request.urlopen(f"{url}recording?r=all", timeout=60) as answer:
                 packed = gzip.decompress(answer.read())
+            head = json.loads(packed[8 : 8 + int.from_bytes(packed[:4], "little")])
+            assert head["links"] == {"repository": repository, "editor": ""}
         finally:
             process.send_signal(signal.SIGINT)
-        head = json.loads(packed[8 : 8 + int.from_bytes(packed[:4], "little")])
-        assert head["links"] == {"repository": repository, "editor": ""}
-        assert process.wait(timeout=10) in (0, 130)
+        assert process.wait(timeout=60) in (0, 130)
 
 
 @pytest.mark.parametrize(

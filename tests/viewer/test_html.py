@@ -101,7 +101,7 @@ def test_modules_stand_after_what_they_import():
     bundle = html.bundle()
     assert not re.search(r"^\s*(import|export)\b", bundle, re.M)
     # One module asks the server, where there is one: a file's policy allows no request.
-    assert bundle.count("fetch(") == html.read_page_file("source.js").count("fetch(") == 1
+    assert bundle.count("fetch(") == html.read_page_file("datasource.js").count("fetch(") == 1
     bundle = bundle.replace("answer = await fetch(", "")
     assert not re.search(
         r"\bimport\((?!\"\./\w+\.js\"\)\.)|\bfetch\(|XMLHttpRequest|innerHTML|insertAdjacentHTML|eval\(",

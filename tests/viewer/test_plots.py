@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from flamespan.aggregator import compare
 from flamespan.aggregator.timeline import timelines
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer import layout, plots
@@ -143,3 +144,49 @@ def test_suspended_tasks_have_no_time_line():
     axes = plots.plot_flamegraph(tasks.all_states(), "time")
     assert "100 ms of wall time" in axes.get_title(loc="left")
     plots.plot_flamegraph(tasks.states("awaiting"))
+
+
+def test_threads_are_bars_of_their_states(profile):
+    ax = plots.plot_threads(profile)
+    table = profile.threads().iloc[::-1]
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert names == [f"{n}  ({p})" for n, p in zip(table["thread"], table["pid"], strict=True)]
+    states = [name for name in table if name.endswith("_ns") and name not in ("wall_ns", "cpu_ns")]
+    drawn = sum(bar.get_width() for bar in ax.patches)
+    assert drawn * 1e6 == pytest.approx(table[states].to_numpy().sum())
+    with pytest.raises(UsageError, match="ask for 1 or more"):
+        plots.plot_threads(profile, limit=0)
+
+
+def test_latency_has_the_percentiles_of_the_table(profile):
+    ax = plots.plot_latency(profile, limit=4)
+    table = profile.functions_per_transaction()
+    table = table.sort_values(["p95_ns", "function"], ascending=[False, True]).head(4)
+    _, p50, p95, p99, slowest = ax.collections
+    for marks, name in ((p50, "p50"), (p95, "p95"), (p99, "p99"), (slowest, "max")):
+        found = marks.get_offsets()[::-1, 0] * 1e6
+        assert np.allclose(found, table[f"{name}_ns"]), name
+    with pytest.raises(UsageError, match="nothing to draw"):
+        plots.plot_latency(draw([("main", 5)]))
+
+
+def test_a_transaction_has_its_spans_over_its_frames(profile):
+    ax = plots.plot_transaction(profile)
+    spans = profile.tables.spans
+    root = max(np.flatnonzero(spans.is_transaction), key=lambda row: spans.duration_ns[row])
+    rows = np.flatnonzero(spans.transaction == root)
+    widths = sorted(bar.get_width() * 1e9 for bar in ax.patches)
+    assert np.allclose(widths, np.sort(spans.duration_ns[rows]))
+    assert ax.get_xlim() == pytest.approx((0, spans.duration_ns[root] / 1e9))
+    assert min(row for _, _, row in rectangles(ax)) == len(rows) + 1
+    with pytest.raises(UsageError, match="no transaction"):
+        plots.plot_transaction(draw([("main", 5)]))
+
+
+def test_changes_stand_where_compare_says():
+    base, new = draw([("main;a", 60), ("main;b", 40)]), draw([("main;a", 90), ("main;b", 10)])
+    found = compare(base, new)
+    ax = plots.plot_diff(found)
+    points = [float(marks.get_offsets()[0, 0]) for marks in ax.collections]
+    wanted = found.table["std_share_change"].to_numpy()[::-1] * 100
+    assert points[-len(wanted) :] == pytest.approx(wanted.tolist())

@@ -5,28 +5,34 @@ import { Answers } from "./answers.js";
 import { Charts } from "./charts.js";
 import { listenControls, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
-import { byId, dateTime, duration, element, grouped } from "./format.js";
+import { byId, duration, element } from "./format.js";
 import { FRAME_TABS, FramePane, showCuts } from "./framepane.js";
 import { MergedChart } from "./mergedchart.js";
 import { EVERYTHING, Model, OUTSIDE } from "./model.js";
 import { showNotices } from "./notices.js";
 import { groupTransactions, Picker } from "./picker.js";
+import { Pieces } from "./pieces.js";
 import { RowSource, rowOrder } from "./rows.js";
+import { findFunctions } from "./search.js";
 import { listenShortcuts } from "./shortcuts.js";
 import { listenSplits, showSplits } from "./split.js";
 import { DEFAULT_STATE, readHash, writeHash } from "./state.js";
 import { showSums } from "./sums.js";
 import { FramesTable } from "./table.js";
 import { ThreadPicker } from "./threads.js";
+import { showRecordingTitle } from "./titles.js";
+import { viewName } from "./views.js";
 
 /** What the flame chart depends on. */
 const CHART_STATE = /** @type {const} */ (["frames", "collapse", "states", "clock", "focus", "hide", "off", "direction", "tracks"]);
 
 /** Holds the state and redraws what depends on what changed. */
 export class App {
-  /** @param {Model} model */
-  constructor(model) {
+  /** @param {Model} model @param {import("./datasource.js").DataSource} source @param {import("./columns.js").PageData} data the model's */
+  constructor(model, source, data) {
     this.model = model;
+    this.source = source;
+    this.pieces = new Pieces(model, data, source);
     this.base = { ...DEFAULT_STATE, transaction: firstTransaction(model) };
     this.state = this.base;
     /** @type {Uint8Array | null} */ this.found = null;
@@ -50,21 +56,36 @@ export class App {
     this.picker = new Picker(model, (transaction) => this.choose(transaction));
     listenControls((change) => this.change(change));
     this.listen();
-    showTitle(model);
+    showRecordingTitle(model);
     showNotices(model);
     this.load();
-    window.addEventListener("hashchange", () => {
-      if (location.hash !== this.written) this.load();
-    });
+  }
+
+  /** Called when the address has changed and names this view. */
+  show() {
+    if (location.hash !== this.written) this.load();
+  }
+
+  /** Keys of this view are listened to by `shortcuts.js`. */
+  key() {
+    return false;
+  }
+
+  /** Waits until it is shown, where the address belongs to another view; then for what it shows. */
+  load() {
+    if (viewName() !== "transaction") return;
+    const asked = new URLSearchParams(location.hash.slice(1)).get("t");
+    const first = asked === null ? this.base.transaction : asked === "all" ? EVERYTHING : asked === "none" ? OUTSIDE : Number(asked);
+    this.loading = this.pieces.need(first, () => this.takeHash());
   }
 
   /** Takes the state from the URL's hash. */
-  load() {
+  takeHash() {
     const { spans, functionCount } = this.model;
     const limits = { spans: spans.count, functions: functionCount, threads: this.model.threads.length };
     const state = readHash(location.hash, this.base, limits, (row) => spans.parent[row] === -1);
     this.state = state;
-    this.found = findFunctions(this.model, state.query);
+    this.found = findFunctions(this.model.functions, state.query);
     this.showTransaction();
     if (state.shown) this.charts.axis.show(...state.shown);
     this.refresh();
@@ -74,7 +95,8 @@ export class App {
 
   /** Writes the state into the URL's hash, without a step in the history. */
   save() {
-    this.written = writeHash(this.state, this.base);
+    if (viewName() !== "transaction") return;
+    this.written = writeHash(this.state, this.base) + this.source.suffix;
     if (this.written !== location.hash) history.replaceState(null, "", this.written);
   }
 
@@ -83,7 +105,7 @@ export class App {
     const before = this.state;
     this.state = { ...before, ...change };
     const { query } = this.state;
-    if (query !== before.query) this.found = findFunctions(this.model, query);
+    if (query !== before.query) this.found = findFunctions(this.model.functions, query);
     if (CHART_STATE.some((name) => this.state[name] !== before[name])) this.showCharts();
     if (this.state.direction !== before.direction) this.scrollToRoots();
     if (done) this.refresh();
@@ -92,6 +114,11 @@ export class App {
 
   /** @param {number} transaction */
   choose(transaction) {
+    this.loading = this.pieces.need(transaction, () => this.showChosen(transaction));
+  }
+
+  /** @param {number} transaction */
+  showChosen(transaction) {
     this.state = { ...this.state, transaction, range: null, shown: null, span: -1, box: null, nth: 0 };
     this.showTransaction();
     this.refresh();
@@ -107,9 +134,9 @@ export class App {
   }
 
   showCharts() {
-    const { transaction, frames, collapse, direction, off, tracks } = this.state;
+    const { transaction, frames, collapse, direction, clock, off, tracks } = this.state;
     this.charts.flame.flipped = direction === "flame";
-    this.charts.show(transaction, this.model.view(frames, collapse, this.cut), this.countedStates(), off, tracks === "all");
+    this.charts.show(transaction, this.model.view(frames, collapse, this.cut), this.countedStates(), clock, off, tracks === "all");
   }
 
   /** Once the panes have their heights: icicles hang from the top, flames stand at the bottom. */
@@ -243,28 +270,4 @@ function firstTransaction(model) {
   const group = groupTransactions(spans)[0];
   if (!group) return EVERYTHING;
   return group.rows.reduce((best, row) => (spans.end[row] - spans.start[row] > spans.end[best] - spans.start[best] ? row : best));
-}
-
-/** @param {Model} model @param {string} query @returns {Uint8Array | null} */
-function findFunctions(model, query) {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  if (!words.length) return null;
-  const { name, module, file } = model.functions;
-  return Uint8Array.from(name, (/** @type {string} */ text, /** @type {number} */ fn) => {
-    const whole = `${text} ${module[fn]} ${file[fn]}`.toLowerCase();
-    return +words.every((word) => whole.includes(word));
-  });
-}
-
-/** @param {Model} model */
-function showTitle(model) {
-  const { head } = model;
-  const [first] = model.processes;
-  const told = [
-    first?.release, first?.environment, dateTime(head.origin_ns, 0), duration(model.end),
-    `${grouped(head.samples)} samples`,
-  ];
-  byId("title").textContent = head.title;
-  byId("about").textContent = told.filter(Boolean).join(" · ");
-  document.title = `${head.title} – flamespan`;
 }

@@ -2,11 +2,11 @@
 /** The charts together: one axis, one window, the gestures and keys that move them. */
 
 import { Axis } from "./axis.js";
-import { FlameChart } from "./flame.js";
+import { FlameChart, functionLook } from "./flame.js";
 import { byId, duration } from "./format.js";
 import { listenGestures } from "./gestures.js";
 import { buildLanes, emptyLane, suspendedTime } from "./layers.js";
-import { counts, EVERYTHING } from "./model.js";
+import { counts, EVERYTHING, weightOf } from "./model.js";
 import { Overview, Scale } from "./overview.js";
 import { functionShades, ORIGIN_NAMES } from "./palette.js";
 import { layoutBands, layoutSpans, spansOf } from "./spanlayout.js";
@@ -36,7 +36,7 @@ export class Charts {
     this.scale = new Scale(byId("scale"), this.axis, theme);
     this.spans = new SpanChart(byId("spans"), this.axis, theme, model.spans);
     this.spans.waitsOf = (span) => waitsOf(model, span);
-    this.flame = new FlameChart(byId("flame"), this.axis, theme, shades, model.functions.name);
+    this.flame = new FlameChart(byId("flame"), this.axis, theme, functionLook(model));
     this.axis.onChange(() => {
       this.redraw();
       events.axis();
@@ -58,13 +58,15 @@ export class Charts {
    * Shows a transaction in a view.
    * @param {number} transaction
    * @param {{tree: import("./stacks.js").Tree, map: Int32Array}} view
-   * @param {"running"|"waiting"|"all"} states
+   * @param {"running"|"waiting"|"all"} states @param {"wall"|"cpu"|"gil"|"wait"} clock what counts: the rest is washed out
    * @param {number[]} off threads that are switched off
    * @param {boolean} others whether there are tracks of what else threads did meanwhile
    */
-  show(transaction, view, states, off, others) {
+  show(transaction, view, states, clock, off, others) {
     const { model } = this;
-    const lanes = buildLanes(model, view, transaction, (state) => counts(state, states), off);
+    const { rows } = model;
+    const counted = (/** @type {number} */ row) => counts(rows.state[row], states) && weightOf(clock, rows.wall[row], rows, row) > 0;
+    const lanes = buildLanes(model, view, transaction, counted, off);
     const own = lanes.length;
     if (others && transaction >= 0) lanes.push(...buildLanes(model, view, EVERYTHING, () => false, off, model.extent(transaction)));
     const many = model.processes.length > 1;

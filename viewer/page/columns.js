@@ -52,12 +52,17 @@ export function readContainer(bytes) {
  * @returns {Promise<PageData>}
  */
 export async function unpack(text) {
-  const stream = new Blob([fromBase64(text.trim())]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return readContainer(new Uint8Array(await new Response(stream).arrayBuffer()));
+  return readContainer(await inflate(fromBase64(text.trim())));
+}
+
+/** @param {ArrayBuffer | Uint8Array<ArrayBuffer>} packed by gzip */
+export async function inflate(packed) {
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** @param {string} text @returns {Uint8Array<ArrayBuffer>} */
-function fromBase64(text) {
+export function fromBase64(text) {
   const { fromBase64: native } = /** @type {any} */ (Uint8Array);
   if (native) return native.call(Uint8Array, text);
   const packed = atob(text);

@@ -1,6 +1,7 @@
 // @ts-check
 /** Buttons, tabs, switches and the search box: they show the state and ask for changes. */
 
+import { listenChoice, showChoice } from "./choices.js";
 import { byId } from "./format.js";
 import { tabSort } from "./state.js";
 
@@ -12,12 +13,7 @@ const CHOICES = /** @type {const} */ (["tab", "frames", "states", "clock", "orde
 /** @param {Change} change */
 export function listenControls(change) {
   for (const name of CHOICES) {
-    const group = byId(`choose-${name}`);
-    group.addEventListener("click", (/** @type {MouseEvent} */ event) => {
-      const button = /** @type {Element} */ (event.target).closest("button");
-      if (button) change({ [name]: button.dataset.value, ...(name === "tab" ? { sort: tabSort(button.dataset.value ?? ""), ascending: false } : {}) });
-    });
-    group.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => walkGroup(group, event));
+    listenChoice(byId(`choose-${name}`), (value) => change({ [name]: value, ...(name === "tab" ? { sort: tabSort(value), ascending: false } : {}) }));
   }
   byId("collapse").addEventListener("change", () => change({ collapse: chosenCollapse() }));
   byId("collapse-kind").addEventListener("change", () => change({ collapse: chosenCollapse() }));
@@ -29,38 +25,23 @@ function chosenCollapse() {
   return byId("collapse").checked ? byId("collapse-kind").value : "none";
 }
 
-/** Arrow keys move inside a group of tabs or radio buttons. @param {HTMLElement} group @param {KeyboardEvent} event */
-function walkGroup(group, event) {
-  const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-  if (!step) return;
-  const buttons = [...group.querySelectorAll("button")];
-  const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
-  const next = buttons[(at + step + buttons.length) % buttons.length];
-  next.focus();
-  next.click();
-  event.preventDefault();
-  event.stopPropagation();
-}
-
 /** Shows the state on the controls. @param {import("./state.js").State} state */
 export function showControls(state) {
-  for (const name of CHOICES) {
-    const shown = name === "states" && state.clock !== "wall" ? "all" : state[name];
-    for (const button of byId(`choose-${name}`).querySelectorAll("button")) {
-      const chosen = button.dataset.value === shown;
-      button.setAttribute(name === "tab" ? "aria-selected" : "aria-checked", String(chosen));
-      button.tabIndex = chosen ? 0 : -1;
-      button.disabled = name === "states" && state.clock !== "wall";
-    }
-  }
-  byId("choose-states").title = state.clock !== "wall"
-    ? "A waiting thread uses no CPU and holds no GIL; only the wall clock needs the choice"
-    : "Waiting: the thread was idle, or its task awaited something";
+  for (const name of CHOICES) if (name !== "states") showChoice(byId(`choose-${name}`), state[name]);
+  showStates(state);
   byId("collapse").checked = state.collapse !== "none";
   byId("collapse-kind").hidden = state.collapse === "none";
   if (state.collapse !== "none") byId("collapse-kind").value = state.collapse;
   const box = byId("search");
   if (box.value !== state.query) box.value = state.query;
+}
+
+/** Only wall time is of a state. @param {import("./state.js").State} state */
+function showStates({ clock, states }) {
+  const group = byId("choose-states");
+  const why = clock === "wall" ? "" : "A waiting thread uses no CPU and holds no GIL; only the wall clock needs the choice";
+  showChoice(group, why ? "all" : states, why);
+  group.title = why || "Waiting: the thread was idle, or its task awaited something";
 }
 
 /**

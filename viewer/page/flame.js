@@ -1,11 +1,11 @@
 // @ts-check
 /** The flame chart: a transaction's stacks over time, a lane for each thread. */
 
+import { drawRange, drawScroll, markBox, markWaits, washOut } from "./chartmarks.js";
 import { boxAt, eachVisible } from "./layers.js";
-import { SHADES } from "./palette.js";
-import { STATE } from "./model.js";
+import { functionShades, SHADES } from "./palette.js";
 import { drawOwners, OWNERS } from "./owners.js";
-import { dots, hatch, Labels, Surface } from "./surface.js";
+import { Labels, Surface } from "./surface.js";
 
 const ROW = 18;
 const HEAD = 24;
@@ -13,7 +13,17 @@ const HEAD = 24;
 /**
  * A box of the chart: lane and depth as indexes, the box's index in its layer.
  * @typedef {{lane: number, depth: number, index: number}} Box
+ * How boxes look: `shade` is an index of `palette`, custom properties; `mark` is "" for plain boxes.
+ * @typedef {{palette: readonly string[], shade: (fn: number, node: number) => number, label: (fn: number, node: number) => string,
+ *            mark?: (fn: number, node: number) => ""|"folded"|"new"|"gone"}} Look
  */
+
+/** Each function in its colour, with its name. @param {import("./model.js").Model} model @returns {Look} */
+export function functionLook(model) {
+  const shades = functionShades(model);
+  const { name } = model.functions;
+  return { palette: SHADES, shade: (fn) => shades[fn], label: (fn) => name[fn] };
+}
 
 /** Draws lanes and finds boxes in them. */
 export class FlameChart {
@@ -21,14 +31,12 @@ export class FlameChart {
    * @param {HTMLCanvasElement} canvas
    * @param {import("./axis.js").Axis} axis
    * @param {import("./surface.js").Theme} theme
-   * @param {Uint8Array} shades colour class by function
-   * @param {string[]} names by function
+   * @param {Look} look
    */
-  constructor(canvas, axis, theme, shades, names) {
+  constructor(canvas, axis, theme, look) {
     this.axis = axis;
     this.theme = theme;
-    this.shades = shades;
-    this.names = names;
+    this.look = look;
     this.labels = new Labels();
     /** @type {import("./layers.js").Lane[]} */ this.lanes = [];
     /** @type {string[]} */ this.titles = [];
@@ -83,7 +91,7 @@ export class FlameChart {
         const y = top + this.rowOf(i, depth) * ROW;
         if (y < height && y + ROW > 0) labels.push(this.drawLayer(context, lane, layer, y, width));
       });
-      if (!lane.waits) this.drawAside(context, lane, top, width);
+      if (!lane.waits && lane.aside.count) washOut(context, this.theme, this.axis, lane.aside, top, lane.layers.length * ROW, width);
       for (const draw of labels) draw();
     });
     this.drawHover(context, width);
@@ -101,27 +109,33 @@ export class FlameChart {
   /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {import("./layers.js").Layer} layer @param {number} y @param {number} width @returns {() => void} */
   drawLayer(context, lane, layer, y, width) {
     const { x0, x1 } = this.axis;
-    /** @type {Path2D[]} */ const fills = SHADES.map(() => new Path2D());
+    const { palette, shade, label, mark } = this.look;
+    /** @type {["folded"|"new"|"gone", number, number][]} */ const marked = [];
+    /** @type {Path2D[]} */ const fills = palette.map(() => new Path2D());
     const faded = new Path2D();
     const strong = new Path2D();
     /** @type {[string, number, number][]} */ const texts = [];
     eachVisible(layer, x0, x1, width, (index, left, right) => {
-      const fn = this.fn[layer.node[index]];
+      const node = layer.node[index];
+      const fn = this.fn[node];
       const room = right - left > 2 ? right - left - 1 : right - left;
-      fills[this.shades[fn]].rect(left, y, room, ROW - 1);
+      fills[shade(fn, node)].rect(left, y, room, ROW - 1);
       if (this.found && !this.found[fn]) faded.rect(left, y, room, ROW - 1);
-      const marked = fn === this.selected || this.found?.[fn];
-      if (marked && room > 3) strong.rect(left + 0.5, y + 0.5, Math.max(room - 1, 0.5), ROW - 2);
-      if (right - left > 24) texts.push([this.names[fn], Math.max(left, 0), Math.min(right, width)]);
+      const special = mark?.(fn, node);
+      if (special) marked.push([special, left, room]);
+      const strongly = fn >= 0 && (fn === this.selected || this.found?.[fn]);
+      if (strongly && room > 3) strong.rect(left + 0.5, y + 0.5, Math.max(room - 1, 0.5), ROW - 2);
+      if (right - left > 24) texts.push([label(fn, node), Math.max(left, 0), Math.min(right, width)]);
     });
     // Pale where the table does not count it: the marks of a suspended task stay clear.
     context.globalAlpha = !lane.waits ? 1 : lane.aside.count ? 0.4 : 0.75;
-    fills.forEach((path, shade) => {
-      context.fillStyle = this.theme.color(SHADES[shade]);
+    fills.forEach((path, at) => {
+      context.fillStyle = this.theme.color(palette[at]);
       context.fill(path);
     });
     context.globalAlpha = 1;
-    if (lane.waits) this.drawWaits(context, lane.waits, fills, y, width);
+    if (lane.waits) markWaits(context, this.theme, this.axis, lane.waits, fills, y, ROW - 1, width);
+    for (const [kind, left, room] of marked) markBox(context, this.theme, kind, left, y, room, ROW - 1);
     context.fillStyle = this.theme.color("wash");
     context.fill(faded);
     context.strokeStyle = this.theme.color("strong");
@@ -138,34 +152,6 @@ export class FlameChart {
       context.fillStyle = this.theme.color(lane.waits ? "text" : "on-frame");
       if (label) context.fillText(label, left + 4, y + ROW / 2);
     }
-  }
-
-  /** Washes out what the table does not count. */
-  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Lane} lane @param {number} top @param {number} width */
-  drawAside(context, lane, top, width) {
-    if (!lane.aside.count) return;
-    const path = new Path2D();
-    const height = lane.layers.length * ROW;
-    eachVisible(lane.aside, this.axis.x0, this.axis.x1, width, (_, left, right) => {
-      path.rect(left, top, right - left, height);
-    });
-    context.fillStyle = this.theme.color("wash");
-    context.fill(path);
-  }
-
-  /** Marks the boxes of a suspended task: strokes where it awaits, dots where it waits for its loop. */
-  /** @param {CanvasRenderingContext2D} context @param {import("./layers.js").Layer} waits @param {Path2D[]} boxes @param {number} y @param {number} width */
-  drawWaits(context, waits, boxes, y, width) {
-    const color = this.theme.color("wait-mark");
-    const all = new Path2D();
-    for (const path of boxes) all.addPath(path);
-    context.save();
-    context.clip(all);
-    eachVisible(waits, this.axis.x0, this.axis.x1, width, (index, left, right) => {
-      const mark = waits.node[index] === STATE.loopWait ? dots : hatch;
-      mark(context, left, y, right - left, ROW - 1, color);
-    });
-    context.restore();
   }
 
   /** What makes a label readable among marks. @param {CanvasRenderingContext2D} context @param {string} label @param {number} left @param {number} y */
@@ -250,34 +236,4 @@ export class FlameChart {
     const top = this.laneTop(box.lane) + this.rowOf(box.lane, box.depth) * ROW;
     return [top, top + ROW];
   }
-}
-
-/**
- * Says that there is more above or below. A real scroll bar would take width from one chart only.
- * @param {CanvasRenderingContext2D} context @param {number} scroll @param {number} full height of all
- * @param {number} width @param {number} height @param {import("./surface.js").Theme} theme
- */
-export function drawScroll(context, scroll, full, width, height, theme) {
-  if (full <= height + 1) return;
-  context.fillStyle = theme.color("muted");
-  context.globalAlpha = 0.55;
-  context.fillRect(width - 5, (scroll / full) * height, 4, (height / full) * height);
-  context.globalAlpha = 1;
-}
-
-/**
- * Marks the chosen window: everything outside it lies in shade.
- * @param {CanvasRenderingContext2D} context @param {import("./axis.js").Axis} axis
- * @param {[number, number] | null} range @param {number} width @param {number} height
- * @param {import("./surface.js").Theme} theme
- */
-export function drawRange(context, axis, range, width, height, theme) {
-  if (!range) return;
-  const left = axis.toPixel(range[0], width);
-  const right = axis.toPixel(range[1], width);
-  context.fillStyle = theme.color("shade");
-  if (left > 0) context.fillRect(0, 0, Math.min(left, width), height);
-  if (right < width) context.fillRect(Math.max(right, 0), 0, width - Math.max(right, 0), height);
-  context.fillStyle = theme.color("accent");
-  for (const x of [left, right]) if (x >= 0 && x <= width) context.fillRect(Math.round(x) - 0.5, 0, 1, height);
 }

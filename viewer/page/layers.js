@@ -124,7 +124,7 @@ function prolong(layer, start, end, node) {
  * @param {import("./model.js").Model} model
  * @param {{tree: import("./stacks.js").Tree, map: Int32Array}} view
  * @param {number} transaction
- * @param {(state: number) => boolean} counted
+ * @param {(row: number) => boolean} counted whether the table counts a sample
  * @param {number[]} [off] threads that get none
  * @param {{from: number, to: number}} [extent] the time that is drawn
  * @returns {Lane[]}
@@ -143,7 +143,7 @@ export function buildLanes(model, view, transaction, counted, off, extent = mode
     const start = Math.max(rows.time[row] - rows.wall[row], from);
     const end = Math.min(rows.time[row], to);
     const owner = transaction === EVERYTHING && rows.span[row] >= 0 ? model.spans.transaction[rows.span[row]] : -1;
-    lane.sample(start, end, view.map[rows.stack[row]], counted(state), state, owner);
+    lane.sample(start, end, view.map[rows.stack[row]], counted(row), state, owner);
   }, off);
   return [...lanes].sort((a, b) => a[0] - b[0]).map(([, lane]) => lane.done());
 }

@@ -169,8 +169,8 @@ export class Model {
   }
 }
 
-/** @param {"wall"|"cpu"|"gil"|"wait"} clock @param {number} wall @param {Rows} rows @param {number} row */
-function weightOf(clock, wall, rows, row) {
+/** A sample's time by a clock. @param {"wall"|"cpu"|"gil"|"wait"} clock @param {number} wall @param {Rows} rows @param {number} row */
+export function weightOf(clock, wall, rows, row) {
   if (clock === "wall") return wall;
   if (clock === "gil") return rows.flags[row] & HOLDS_GIL ? wall : 0;
   const cpu = wall < rows.wall[row] ? Math.min(rows.cpu[row], wall) : rows.cpu[row];

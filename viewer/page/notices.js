@@ -31,3 +31,9 @@ function troubles(model) {
   const many = model.processes.length > 1;
   return [...pids].map(([text, of]) => (many ? `${text} (process ${of.slice(0, 5).join(", ")}${of.length > 5 ? ", …" : ""})` : text));
 }
+
+/** An error that leaves nothing to look at. @param {unknown} error */
+export function showFailure(error) {
+  byId("failure").hidden = false;
+  byId("failure").textContent = `This page could not be shown: ${error instanceof Error ? error.message : error}`;
+}

@@ -37,6 +37,25 @@ export class NumberTable {
     });
     this.body.addEventListener("keydown", (event) => this.key(event));
     /** @type {(() => void) | null} */ this.again = null;
+    /** @type {number[]} those that are kept, in order */ this.rows = [];
+    this.selected = -1;
+  }
+
+  /** The row after (or before) the selected one, round and round; the first where none is; -1: no rows. @param {number} step */
+  after(step) {
+    const { rows } = this;
+    const at = rows.indexOf(this.selected);
+    return at < 0 ? rows[0] ?? -1 : rows[(at + step + rows.length) % rows.length];
+  }
+
+  /** Puts a row in sight. @param {number} row */
+  reveal(row) {
+    const at = this.rows.indexOf(row);
+    if (at >= this.limit) {
+      this.limit = at + FIRST_ROWS;
+      this.again?.();
+    }
+    this.body.querySelector(`[data-row="${row}"]`)?.scrollIntoView({ block: "nearest" });
   }
 
   /** @param {number} count rows @param {NumberColumn[]} columns @param {NumberLook} look */
@@ -46,6 +65,8 @@ export class NumberTable {
     const hadFocus = this.body.contains(document.activeElement);
     const sorted = columns.find((column) => column.key === look.sort) ?? null;
     const rows = order(count, sorted, look).filter(look.keep);
+    this.rows = rows;
+    this.selected = look.selected;
     this.head.replaceChildren(...columns.map((column) => this.heading(column, look)));
     this.body.replaceChildren(...rows.slice(0, this.limit).map((row) => this.row(row, columns, look)));
     this.more.hidden = rows.length <= this.limit;
@@ -99,6 +120,11 @@ function order(count, column, look) {
     if (left === null || right === null) return +(left === null) - +(right === null) || a - b;
     return sign * (left < right ? -1 : left > right ? 1 : 0) || a - b;
   });
+}
+
+/** A function's name with where it is. @param {string} name @param {string} where */
+export function nameCell(name, where) {
+  return element("span", { class: "name-cell" }, [element("span", { class: "fn", text: name }), element("span", { class: "where", text: where })]);
 }
 
 /**

@@ -7,7 +7,7 @@ const LOOK_AGAIN_MS = 5000;
 
 /**
  * Fills the list and goes on looking whether the recording grows; nothing in a file.
- * @param {import("./source.js").Source} source
+ * @param {import("./datasource.js").DataSource} source
  */
 export async function listRecordings(source) {
   const place = byId("recordings");
@@ -35,7 +35,7 @@ function openRecording(id) {
   location.reload();
 }
 
-/** @param {import("./source.js").Source} source @param {HTMLElement} button @param {string} known */
+/** @param {import("./datasource.js").DataSource} source @param {HTMLElement} button @param {string} known */
 function watch(source, button, known) {
   const timer = setInterval(async () => {
     if (document.hidden) return;

@@ -4,7 +4,6 @@
 import { collapsedText, mergedLine, speedscopeText, sumTransactions, svgText, tableText, threadLines } from "./exports.js";
 import { byId, duration, element } from "./format.js";
 import { eachVisible } from "./layers.js";
-import { SHADES } from "./palette.js";
 import { Theme } from "./surface.js";
 
 /** @type {[string, string, string][]} */
@@ -15,7 +14,7 @@ const SAVE_KINDS = [
 const SAVED_WIDTH = 1200;
 
 /**
- * @param {any} app null: a comparison alone @param {any} views the other views @param {import("./source.js").Source} source
+ * @param {any} app null: a comparison alone @param {any} views the other views @param {import("./datasource.js").DataSource} source
  */
 export function listenSaving(app, views, source) {
   const saver = new Saver(app, views, source);
@@ -43,7 +42,7 @@ export function listenSaving(app, views, source) {
 
 /** Makes the files. */
 class Saver {
-  /** @param {any} app @param {any} views @param {import("./source.js").Source} source */
+  /** @param {any} app @param {any} views @param {import("./datasource.js").DataSource} source */
   constructor(app, views, source) {
     this.app = app;
     this.views = views;
@@ -138,40 +137,47 @@ class Saver {
     const theme = this.theme;
     const colors = { back: theme.color("panel"), ink: theme.color("on-frame"), text: theme.color("text") };
     const title = (this.view === "transaction" ? byId("heading") : byId(this.view)).querySelector("h1")?.textContent ?? "";
-    const boxes = this.view === "transaction" ? this.chartBoxes() : this.graphBoxes(this.views[this.view].made.graph);
+    const boxes = this.shownBoxes();
     const height = boxes.reduce((most, box) => Math.max(most, box.y + box.high), 0);
     return svgText(title, SAVED_WIDTH, height, boxes, colors);
   }
 
-  /** The flame chart's boxes in the time that is shown. */
-  chartBoxes() {
-    const { flame, axis } = this.app.charts;
-    /** @type {any[]} */ const boxes = [];
-    let y = 0;
-    flame.lanes.forEach((/** @type {any} */ lane, /** @type {number} */ i) => {
-      boxes.push({ x: 0, y, wide: SAVED_WIDTH, high: 18, color: this.theme.color("sunk"), label: flame.titles[i], about: flame.titles[i] });
-      y += 20;
-      for (const layer of lane.layers) {
-        eachVisible(layer, axis.x0, axis.x1, SAVED_WIDTH, (index, left, right) => {
-          const fn = flame.fn[layer.node[index]];
-          const label = flame.names[fn];
-          boxes.push({ x: Math.max(left, 0), y, wide: Math.min(right, SAVED_WIDTH) - Math.max(left, 0), high: 18, color: this.theme.color(SHADES[flame.shades[fn]]), label, about: `${label}: ${duration(layer.end[index] - layer.start[index])}` });
-        });
-        y += 18;
-      }
-      y += 8;
-    });
-    return boxes;
+  /** The chart that is shown, and what it says of a box. */
+  get chart() {
+    if (this.view !== "transaction") {
+      const { graph } = this.views[this.view].made;
+      return { chart: graph.chart, tell: graph.events.tell };
+    }
+    const { charts, merged, state } = this.app;
+    if (state.order !== "time") return { chart: merged.graph.chart, tell: merged.graph.events.tell };
+    const tell = (/** @type {import("./graph.js").GraphBox} */ { node, fn, start, end }) => ({ title: charts.flame.look.label(fn, node), lines: [duration(end - start)] });
+    return { chart: charts.flame, tell };
   }
 
-  /** @param {import("./icicle.js").Icicle} graph */
-  graphBoxes(graph) {
-    const { boxes, look } = graph;
-    return boxes.fn.map((_, box) => {
-      const [left, right] = [graph.toX(boxes.start_ns[box], SAVED_WIDTH), graph.toX(graph.end(box), SAVED_WIDTH)];
-      const told = look.tell(box);
-      const x = Math.max(left, 0);
-      return { x, y: boxes.depth[box] * 18, wide: Math.min(right, SAVED_WIDTH) - x, high: 18, color: this.theme.color(look.fill(box)), label: look.label(box), about: [told.title, ...told.lines].filter(Boolean).join("\n"), dash: look.mark(box) === "gone" };
-    }).filter((box) => box.wide > 0.05);
+  /** The boxes of the part that is shown. */
+  shownBoxes() {
+    const { chart, tell } = this.chart;
+    const { look, axis } = chart;
+    /** @type {any[]} */ const boxes = [];
+    let y = 0;
+    chart.lanes.forEach((/** @type {any} */ lane, /** @type {number} */ i) => {
+      boxes.push({ x: 0, y, wide: SAVED_WIDTH, high: 18, color: this.theme.color("sunk"), label: chart.titles[i], about: chart.titles[i] });
+      y += 20;
+      lane.layers.forEach((/** @type {any} */ layer, /** @type {number} */ depth) => {
+        const top = y + chart.rowOf(i, depth) * 18;
+        eachVisible(layer, axis.x0, axis.x1, SAVED_WIDTH, (index, left, right) => {
+          const box = chart.info({ lane: i, depth, index });
+          const { fn, node } = box;
+          const told = tell({ ...box, depth });
+          const x = Math.max(left, 0);
+          boxes.push({
+            x, y: top, wide: Math.min(right, SAVED_WIDTH) - x, high: 18, color: this.theme.color(look.palette[look.shade(fn, node)]),
+            label: look.label(fn, node), about: [told.title, ...told.lines].filter(Boolean).join("\n"), dash: look.mark?.(fn, node) === "gone",
+          });
+        });
+      });
+      y += lane.layers.length * 18 + 8;
+    });
+    return boxes;
   }
 }

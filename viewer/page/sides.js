@@ -1,14 +1,14 @@
 // @ts-check
 /** What is compared: a recording and a stretch of its time for each side, transactions, measure. */
 
+import { radioGroup, showChoice } from "./choices.js";
 import { duration, element } from "./format.js";
 import { groupTransactions } from "./picker.js";
-import { choiceGroup } from "./views.js";
 
 /** The panel at the left of the compare view. */
 export class SideChooser {
   /**
-   * @param {import("./source.js").Source} source @param {import("./model.js").Model} model
+   * @param {import("./datasource.js").DataSource} source @param {import("./model.js").Model} model
    * @param {(some: Record<string, string>) => void} change
    */
   constructor(source, model, change) {
@@ -22,13 +22,13 @@ export class SideChooser {
       change({ base: source.id, new: source.id, bb: `0~${middle}`, nb: `${middle}~${end}` });
     });
     this.name = this.names();
-    this.measure = choiceGroup("Time that is compared", [["self", "Self"], ["total", "Total"]], (m) => change({ m }));
+    this.measure = radioGroup("Time that is compared", [["self", "Self"], ["total", "Total"]], (m) => change({ m }));
     this.strip = element("div", { class: "sides-strip", "aria-hidden": "true" });
     this.panel = element("nav", { id: "compare-sides", "aria-label": "What is compared" }, [
       element("h2", { text: "Before" }), this.selects.base, this.ranges.bb.group,
       element("h2", { text: "After" }), this.selects.new, this.ranges.nb.group,
       element("p", { class: "about", text: `Seconds of this recording, which is ${duration(model.end)} long; empty: all of it.` }), this.strip, this.halves,
-      element("h2", { text: "Transactions" }), this.name, element("h2", { text: "Measure" }), this.measure.group,
+      element("h2", { text: "Transactions" }), this.name, element("h2", { text: "Measure" }), this.measure,
     ]);
     this.fill(source);
   }
@@ -40,7 +40,7 @@ export class SideChooser {
     return made;
   }
 
-  /** @param {import("./source.js").Source} source */
+  /** @param {import("./datasource.js").DataSource} source */
   async fill(source) {
     const found = await source.recordings().catch(() => []);
     for (const select of Object.values(this.selects)) {
@@ -90,7 +90,7 @@ export class SideChooser {
     const groups = groupTransactions(this.model.spans);
     const at = groups.findIndex((group) => group.name === state.n && group.op === state.op);
     this.name.value = at < 0 ? "" : String(at);
-    this.measure.show(state.m);
+    showChoice(this.measure, state.m);
     this.strip.replaceChildren(...["bb", "nb"].filter((key) => state[key]).map((key) => {
       const [from, to] = state[key].split("~").map(Number);
       const bar = element("span", { class: `sides-bar ${key}`, text: key === "bb" ? "before" : "after" });

@@ -1,7 +1,7 @@
 // @ts-check
 /** Which view is shown (transaction, aggregate, compare), and the part of the address it has. */
 
-import { byId, element } from "./format.js";
+import { byId } from "./format.js";
 
 /** @typedef {{show: (given: URLSearchParams) => void, key: (event: KeyboardEvent) => boolean}} View */
 
@@ -94,63 +94,4 @@ export class Views {
     else if (this.now === "transaction" || !this.views[this.now].key(event)) return;
     event.preventDefault();
   }
-}
-
-/**
- * A group of buttons of which one is chosen.
- * @param {string} label @param {[string, string, string?][]} choices value, text, title
- * @param {(value: string) => void} choose
- */
-export function choiceGroup(label, choices, choose) {
-  const buttons = choices.map(([value, text, title]) => element("button", { type: "button", role: "radio", "data-value": value, title, text }));
-  const group = element("div", { class: "choices", role: "radiogroup", "aria-label": label }, buttons);
-  group.addEventListener("click", (event) => {
-    const value = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("button"))?.dataset.value;
-    if (value !== undefined) choose(value);
-  });
-  group.addEventListener("keydown", (event) => {
-    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    if (!step) return;
-    const open = /** @type {HTMLButtonElement[]} */ (buttons).filter((button) => !button.disabled);
-    const at = open.indexOf(/** @type {any} */ (document.activeElement));
-    const next = open[(at + step + open.length) % open.length];
-    next.focus();
-    choose(next.dataset.value ?? "");
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  return {
-    group,
-    /** @param {string} value */
-    show(value) {
-      for (const button of buttons) {
-        button.setAttribute("aria-checked", String(button.dataset.value === value));
-        button.tabIndex = button.dataset.value === value ? 0 : -1;
-      }
-    },
-    /** @param {boolean} off @param {string} why */
-    disable(off, why) {
-      group.title = off ? why : "";
-      for (const button of /** @type {HTMLButtonElement[]} */ (buttons)) button.disabled = off && button.getAttribute("aria-checked") !== "true";
-    },
-  };
-}
-
-/** Functions whose name, module or file holds every word. @param {string} query @param {(fn: number) => string} text */
-export function finder(query, text) {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  if (!words.length) return null;
-  /** @param {number} fn */
-  return (fn) => fn >= 0 && words.every((word) => text(fn).toLowerCase().includes(word));
-}
-
-/**
- * The frame of a view with a flame graph: scroller, canvas, spacer.
- * @param {string} id @param {string} label
- */
-export function graphPane(id, label) {
-  const canvas = /** @type {HTMLCanvasElement} */ (element("canvas", { id, tabindex: "0", role: "application", "aria-roledescription": "chart", "aria-label": label }));
-  const spacer = element("div");
-  const scroller = element("div", { class: "scroll", tabindex: "-1" }, [canvas, spacer]);
-  return { canvas, spacer, scroller, pane: element("div", { class: "graph-pane" }, [scroller]) };
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** The span waterfall: what the program says it did, with hatched stretches that no span covers. */
 
-import { drawRange, drawScroll } from "./flame.js";
+import { drawRange, drawScroll } from "./chartmarks.js";
 import { duration } from "./format.js";
 import { boxAt, eachVisible } from "./layers.js";
 import { opColor } from "./palette.js";

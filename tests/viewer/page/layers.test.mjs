@@ -33,7 +33,7 @@ test("neighbouring samples share the boxes of their common callers", () => {
 test("what is not counted is drawn and set aside", () => {
   const model = new Model(draw([[["m;a", 10], ["m;wait", 10, "idle"], ["m;wait", 5, "idle"], ["m;a", 5]]]));
   const view = model.view("all", "none");
-  const [lane] = buildLanes(model, view, EVERYTHING, (state) => state !== 3);
+  const [lane] = buildLanes(model, view, EVERYTHING, (row) => model.rows.state[row] !== 3);
   assert.deepEqual(boxes(model, lane, view)[1], [["a", 0, 10], ["wait", 10, 25], ["a", 25, 30]]);
   assert.deepEqual([lane.aside.count, lane.aside.start[0], lane.aside.end[0]], [1, 10, 25]);
 });
@@ -42,7 +42,7 @@ test("a suspended task has a lane of its own, and none in everything's chart", (
   const samples = [["m;a", 10], ["t;read", 20, "awaiting"], ["t;read", 5, "loop_wait"], ["m;a", 5]];
   const model = new Model(draw([samples], {}, { transaction: { start: 0, end: 40 } }));
   const view = model.view("all", "none");
-  const [thread, task, ...none] = buildLanes(model, view, 0, (state) => state === 1);
+  const [thread, task, ...none] = buildLanes(model, view, 0, (row) => model.rows.state[row] === 1);
   assert.equal(none.length, 0);
   assert.deepEqual(boxes(model, thread, view)[1], [["a", 0, 10], ["a", 35, 40]]);
   assert.deepEqual(boxes(model, task, view)[1], [["read", 10, 35]]);
@@ -50,7 +50,7 @@ test("a suspended task has a lane of its own, and none in everything's chart", (
   assert.deepEqual([...task.waits.node.slice(0, task.waits.count)], [5, 6]);
   assert.deepEqual([...task.waits.end.slice(0, 2)], [30, 35]);
   assert.equal(suspendedText(task.waits, 10, 35), "awaiting 20 ns, waiting for its event loop 5 ns");
-  const everything = buildLanes(model, view, EVERYTHING, (state) => state === 1);
+  const everything = buildLanes(model, view, EVERYTHING, (row) => model.rows.state[row] === 1);
   assert.deepEqual(everything.map((lane) => boxes(model, lane, view)[1]), [[["a", 0, 10], ["a", 35, 40]]]);
   assert.equal(suspendedTime(model), 25);
 });

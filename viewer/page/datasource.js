@@ -1,14 +1,8 @@
 // @ts-check
 /** Where the page's data comes from: its own file, or the server that it was opened from. */
 
-import { readContainer, unpack } from "./columns.js";
+import { fromBase64, inflate, readContainer, unpack } from "./columns.js";
 import { byId } from "./format.js";
-
-/** @param {ArrayBuffer} packed @returns {Promise<Uint8Array>} */
-async function inflate(packed) {
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
 
 /** @param {Uint8Array} bytes */
 function parseJson(bytes) {
@@ -19,16 +13,18 @@ function parseJson(bytes) {
 async function embeddedJson(id) {
   const text = document.getElementById(id)?.textContent;
   if (!text) return null;
-  return parseJson(await inflate(Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0)).buffer));
+  return parseJson(await inflate(fromBase64(text.trim())));
 }
 
 /**
- * Which aggregate; name null: everything. `root`: node from which the flame graph begins.
- * @typedef {{name: string | null, op: string, frames: string, clock: string, recursion: string, root: number}} Asked
+ * Which aggregate; name null: everything. `root`: node from which the flame graph begins; `focus` -1: none.
+ * `hide`: functions, parted by ~.
+ * @typedef {{name: string | null, op: string, frames: string, clock: string, recursion: string, root: number,
+ *            focus: number, hide: string}} Asked
  */
 
 /** Answers the page's questions for data. */
-export class Source {
+export class DataSource {
   constructor() {
     const given = byId("flamespan-data").dataset.served;
     this.served = given !== undefined;
@@ -87,9 +83,9 @@ export class Source {
   }
 
   /** @param {Asked} asked */
-  async askAggregate({ name, root, ...rest }) {
+  async askAggregate({ name, root, focus, ...rest }) {
     /** @type {Record<string, string>} */ const named = name === null ? {} : { name };
-    return parseJson(await this.ask("aggregate", { r: this.id, root: String(root), ...named, ...rest }));
+    return parseJson(await this.ask("aggregate", { r: this.id, root: String(root), focus: String(focus), ...named, ...rest }));
   }
 
   /** @param {Asked} asked */
@@ -97,7 +93,7 @@ export class Source {
     this.own ??= embeddedJson("flamespan-aggregates");
     const held = await this.own;
     /** @param {any} one */
-    const same = (one) => /** @type {const} */ (["name", "op", "frames", "clock", "recursion", "root"]).every((key) => one[key] === asked[key]);
+    const same = (one) => /** @type {const} */ (["name", "op", "frames", "clock", "recursion", "root", "focus", "hide"]).every((key) => one[key] === asked[key]);
     const found = held?.aggregates.find(same);
     if (found) return found;
     throw new Error(`this file holds the ${held?.aggregates.length ?? 0} aggregates of most time; flamespan view makes any other`);
