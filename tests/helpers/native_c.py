@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,23 +13,7 @@ TESTS = Path(__file__).parents[1]
 NATIVE = TESTS.parent / "profiler" / "engine" / "native"
 FUZZ = TESTS / "native" / "fuzz.c"
 
-NOT_READERS = {
-    *(
-        "handover.c",
-        "helper.c",
-        "layout.c",
-        "learn.c",
-        "look.c",
-        "module.c",
-        "number.c",
-        "pass.c",
-        "paths.c",
-        "sampler.c",
-        "scope.c",
-    ),
-    *("spancalls.c", "spanqueue.c", "spans.c", "spantype.c", "strands.c", "waiters.c"),
-}
-"""Need Python's headers, or layout.c, which does."""
+_INCLUDE = re.compile(r'^#include [<"]([\w./]+)[>"]', re.MULTILINE)
 
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-g"]
 SANITIZERS = "address,undefined"
@@ -49,9 +34,23 @@ def compiler() -> list[str] | None:
     return [found] if found else None
 
 
+def needs_python(source: Path) -> bool:
+    """Whether a source includes Python's headers, by however many of ours; readers do not."""
+    met: set[str] = set()
+    left = [source.name]
+    while left:
+        name = left.pop()
+        if name == "Python.h":
+            return True
+        if name not in met and (NATIVE / name).is_file():
+            met.add(name)
+            left += _INCLUDE.findall((NATIVE / name).read_text("utf-8"))
+    return False
+
+
 def build(cc: list[str], target: Path, flags: list[str]) -> None:
     """Compile the fuzzer; RuntimeError with what the compiler says when it cannot."""
-    sources = [path for path in sorted(NATIVE.glob("*.c")) if path.name not in NOT_READERS]
+    sources = [path for path in sorted(NATIVE.glob("*.c")) if not needs_python(path)]
     command = [*cc, *FLAGS, *flags, f"-I{NATIVE}", FUZZ, *sources, "-o", target, "-pthread"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
