@@ -115,6 +115,18 @@ class SampleBlocks:
         return repeated
 
 
+def span_of(payload: bytes) -> tuple[int, int]:
+    """From when to when a block's passes were (monotonic nanoseconds).
+
+    Raises ValueError where it does not say.
+    """
+    found = _pieces(payload)
+    if HEAD not in found or PASS_TICKS not in found:
+        raise ValueError("a block of samples that does not say its time")
+    tick_ns, start_ticks = _numbers(found[HEAD])
+    return tick_ns * start_ticks, tick_ns * (start_ticks + sum(_numbers(found[PASS_TICKS])))
+
+
 def _pieces(payload: bytes) -> dict[int, _Piece]:
     """Where the columns of a payload are, by id."""
     found: dict[int, _Piece] = {}

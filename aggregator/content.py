@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
 
 import numpy as np
 
@@ -65,3 +66,11 @@ def empty_columns() -> Columns:
     """No samples."""
     ints, ids, bytes_ = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8)
     return Columns(ints, ints, ints, ids, ints, ids, bytes_, bytes_)
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """The samples of all parts (none of them summed), in their order."""
+    if len(parts) < 2:
+        return parts[0] if parts else empty_columns()
+    names = [column.name for column in fields(Columns) if column.default is MISSING]
+    return Columns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
-
 import numpy as np
 
 from flamespan.aggregator import summing
@@ -22,7 +20,7 @@ from flamespan.aggregator.blocks import (
     WALL_EXTRA,
     SampleBlocks,
 )
-from flamespan.aggregator.content import Columns, Content, empty_columns
+from flamespan.aggregator.content import Columns, Content, empty_columns, joined
 from flamespan.aggregator.data import Bytes, no_outages
 from flamespan.aggregator.definitions import DefinitionBlocks, UnusualError
 from flamespan.aggregator.stacktree import Ints
@@ -75,9 +73,9 @@ class _UnusualFileError(Exception):
 
 def _read(
     reader: SampleReader, keep_samples: bool, defining: DefinitionBlocks | None
-) -> tuple[_Reading, Recording]:
+) -> tuple[Reading, Recording]:
     """All blocks of the file; its frames and stacks by ``defining``, where that is given."""
-    reading = _Reading(keep_samples=keep_samples)
+    reading = Reading(keep_samples=keep_samples)
     if defining is None:
         return reading, reader.read(reading.take)
 
@@ -95,7 +93,7 @@ def _read(
     return reading, whole
 
 
-class _Reading:
+class Reading:
     """Takes a file's SAMPLES blocks and makes columns of them, a run of blocks at a time.
 
     Times are monotonic here: the clocks' offset may be told by a later header.
@@ -121,15 +119,7 @@ class _Reading:
             self._decode()
         if self._summing is not None:
             return self._summing.columns() or empty_columns()
-        if len(self._kept) < 2:
-            return self._kept[0] if self._kept else empty_columns()
-        return Columns(
-            *(
-                np.concatenate([getattr(part, f.name) for part in self._kept])
-                for f in fields(Columns)
-                if f.default is MISSING
-            )
-        )
+        return joined(self._kept)
 
     def outages(self) -> Ints:
         """See ``data.Process``; monotonic times."""

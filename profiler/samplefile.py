@@ -181,19 +181,18 @@ class SampleReader:
     """Reads one sample file, whole or growing, giving back everything that can be read.
 
     ``header`` is there at once; ``blocks()`` yields the rest in file order, definitions always
-    before what uses them; ``loss`` tells after that what was missing. Raises SampleFileError
-    where the file is not a sample file, is of a later major version, or has no readable header.
+    before what uses them; ``loss`` tells after that what was missing. ``more()`` goes on where
+    that ended. Raises SampleFileError where the file is not a sample file, is of a later major
+    version, or has no readable header.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         self.loss = Loss()
-        try:
-            with open(self.path, "rb") as file:
-                self._data = memoryview(file.read())
-        except OSError as error:
-            raise SampleFileError(self.path, None, error.strerror or str(error)) from None
+        self._load(0)
         self._check_head()
+        self._expected = 0  # sequence number of the next block
+        self._good_until = 0  # where the last whole block ends, in the file
         self._strings: dict[int, str] = {}
         self._take: Callable[[bytes], None] | None = None
         self._define: Define | None = None
@@ -206,16 +205,31 @@ class SampleReader:
         self._take, self._define = take, define
         self.loss = Loss()
         self._strings = {}
+        if self._base:
+            self._load(0)
         raw_blocks = self._raw_blocks()
         first = next(raw_blocks)
-        expected = first.sequence + 1 & 0xFFFFFFFF
+        self._expected = first.sequence + 1 & 0xFFFFFFFF
         if first.sequence:
             self.loss.blocks += first.sequence
         if first.kind != META:
             yield from self._decode(first)
+        yield from self._rest(raw_blocks)
+
+    def more(self) -> Iterator[Block]:
+        """What was appended since ``blocks()`` or this came to its end, decoded as there.
+
+        Only the bytes behind the last whole block are read. Raises SampleFileError where the
+        file is gone, or shorter than it was.
+        """
+        self.loss.tail_bytes = 0
+        self._load(self._good_until)
+        yield from self._rest(self._raw_blocks(0))
+
+    def _rest(self, raw_blocks: Iterator[_RawBlock]) -> Iterator[Block]:
         for raw in raw_blocks:
-            self.loss.blocks += raw.sequence - expected & 0xFFFFFFFF
-            expected = raw.sequence + 1 & 0xFFFFFFFF
+            self.loss.blocks += raw.sequence - self._expected & 0xFFFFFFFF
+            self._expected = raw.sequence + 1 & 0xFFFFFFFF
             yield from self._decode(raw)
 
     def read(
@@ -253,6 +267,17 @@ class SampleReader:
             self.loss.blocks += 1
             self.loss.reasons.append(f"{self.path}: definitions refused: {error}")
 
+    def _load(self, base: int) -> None:
+        """Have the bytes of the file from ``base`` on in ``_data``."""
+        try:
+            with open(self.path, "rb") as file:
+                if os.fstat(file.fileno()).st_size < base:
+                    raise SampleFileError(self.path, base, "the file was cut short meanwhile")
+                file.seek(base)
+                self._data, self._base = memoryview(file.read()), base
+        except OSError as error:
+            raise SampleFileError(self.path, None, error.strerror or str(error)) from None
+
     def _check_head(self) -> None:
         if self._data[:8] != MAGIC:
             raise SampleFileError(self.path, 0, "not a flamespan sample file")
@@ -277,10 +302,11 @@ class SampleReader:
             self.path, FILE_HEAD.size, "no readable header block: nothing in it can be placed"
         )
 
-    def _raw_blocks(self) -> Iterator[_RawBlock]:
+    def _raw_blocks(self, at: int = FILE_HEAD.size) -> Iterator[_RawBlock]:
         """Whole blocks with a good CRC; notes what lies between and behind them."""
-        data, at = self._data, FILE_HEAD.size
+        data = self._data
         good_until = at
+        self._good_until = self._base + at
         while at < len(data):
             raw, end = self._raw_block(at)
             if raw is None:
@@ -290,6 +316,7 @@ class SampleReader:
                 self.loss.skipped_bytes += at - good_until
                 self._note(good_until, f"{at - good_until} unreadable bytes skipped")
             at = good_until = end
+            self._good_until = self._base + end
             yield raw
         if good_until < len(data):
             self.loss.tail_bytes = len(data) - good_until
@@ -341,7 +368,7 @@ class SampleReader:
 
     def _note(self, place: int, what: str) -> None:
         if len(self.loss.reasons) < 20:
-            self.loss.reasons.append(f"{self.path} at {place}: {what}")
+            self.loss.reasons.append(f"{self.path} at {self._base + place}: {what}")
 
 
 def _inflate(codec: int, payload: memoryview, raw_length: int) -> bytes:
