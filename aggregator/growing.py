@@ -44,6 +44,7 @@ class Piece:
 class GrowingFile:
     """Follows one sample file. ``keep_ns``: how far back samples and ended spans are kept.
 
+    It may be changed.
     Raises SampleFileError where the file is no sample file. ``header``, ``tables``, ``stats``
     and ``end`` are those of the file so far; ``stats_ns`` is when the counters were told, and
     ``last_ns`` when something was last written (both monotonic, 0: not yet).
@@ -55,7 +56,7 @@ class GrowingFile:
         self.stats = Stats()
         self.end: End | None = None
         self.stats_ns = self.last_ns = 0
-        self._keep_ns = keep_ns
+        self.keep_ns = keep_ns
         self._reader = SampleReader(path)
         self.header: Header = self._reader.header
         self.pieces: deque[Piece] = deque()
@@ -121,7 +122,7 @@ class GrowingFile:
         """A block of samples: decoded when all is read, unless it is too old by then."""
         _, self.last_ns = span_of(payload)
         self._payloads.append((self.last_ns, payload))
-        while self._payloads[0][0] < self.last_ns - self._keep_ns:
+        while self._payloads[0][0] < self.last_ns - self.keep_ns:
             self._payloads.popleft()
 
     def _add(self, block: object) -> None:
@@ -160,7 +161,7 @@ class GrowingFile:
             )
 
     def _forget(self) -> None:
-        until_ns = max(self.last_ns, self.end.time_ns if self.end else 0) - self._keep_ns
+        until_ns = max(self.last_ns, self.end.time_ns if self.end else 0) - self.keep_ns
         while self.pieces and self.pieces[0].last_ns < until_ns:
             self.pieces.popleft()
         gone = [id_ for id_, end in self._ended.items() if end.end_ns < until_ns]

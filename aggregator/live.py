@@ -47,6 +47,7 @@ class LiveProcess:
 class Live:
     """Follows the recordings at ``folder``; ``window_ns`` is how far back a snapshot reaches.
 
+    It may be changed; what was let go does not come back.
     ``wanted`` chooses among them by their headers. ``refused`` are files that cannot be read,
     with the reason.
     """
@@ -121,6 +122,7 @@ class Live:
                 self._passed_over[path] = facts.st_mtime_ns
 
     def _read(self, path: str, file: GrowingFile) -> None:
+        file.keep_ns = self.window_ns + LAG_NS
         try:
             file.refresh()
         except SampleFileError as error:

@@ -20,6 +20,7 @@ COMMANDS = {
     "view": ("flamespan.viewer.cli", "look at a profile in the browser"),
     "plot": ("flamespan.viewer.cli", "draw a profile into a picture"),
     "hook": ("flamespan.profiler.hookfile", "have programs begin to record by themselves"),
+    "top": ("flamespan.viewer.top.cli", "what a running recording does now, in the terminal"),
     "control": ("flamespan.profiler.cli", "start, stop, or look into a running process"),
 }
 

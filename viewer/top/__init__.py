@@ -1,0 +1,1 @@
+"""``flamespan top``: what a recording that is being written says of the last seconds."""
