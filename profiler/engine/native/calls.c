@@ -8,7 +8,8 @@ enum {
     CALLS_MAX = 1 << 16,
     ROUNDS_MAX = 12, /* looks until a stack is taken as it is: most likely all of its code is new */
     TRUSTED = 2,     /* times that a call was seen */
-    RARE = 256       /* other calls from that place for each of it: rarer than this is in doubt */
+    RARE = 256,      /* other calls from that place for each of it: rarer than this is in doubt */
+    COUNT_MAX = INT32_MAX
 };
 
 bool calls_init(Calls *calls) {
@@ -27,13 +28,6 @@ void calls_begin(Calls *calls) {
         table_clear(&calls->sites);
     }
     calls->doubt_count = calls->rounds = 0;
-}
-
-static uint32_t count_up(Table *table, uint64_t a, uint64_t b) {
-    uint32_t count = table_find(table, a, b);
-    if (count < UINT32_MAX / RARE) count++;
-    table_put(table, a, b, count);
-    return count;
 }
 
 static bool doubted_before(const Calls *calls, uintptr_t caller, uintptr_t callee, uint64_t key) {
@@ -60,8 +54,9 @@ bool calls_known(Calls *calls, Codes *codes, const Walk *walk, const WalkFrame *
         const Code *what = codes_known(codes, callee->code), *who = codes_known(codes, caller->code);
         if (!what || !who) return false;
         uint64_t place = (uint64_t)who->serial << 32 | (uint32_t)caller->unit;
-        uint32_t from_here = count_up(&calls->sites, place, 3);
-        uint32_t seen = count_up(&calls->calls, place, (uint64_t)what->serial << 32 | 4);
+        uint32_t from_here = table_count(&calls->sites, place, 3, COUNT_MAX);
+        uint32_t seen = table_count(&calls->calls, place, (uint64_t)what->serial << 32 | 4,
+                                    COUNT_MAX);
         if (seen >= TRUSTED && seen >= from_here / RARE) continue;
         uint64_t key = mix_in(mix(place), what->serial);
         known = known && doubted_before(calls, caller->addr, callee->addr, key);

@@ -22,7 +22,7 @@ static CCall *new_row(CCalls *calls) {
 
 void ccalls_note(CCalls *calls, uintptr_t code, int32_t unit, uint64_t print, const char *name,
                  uint32_t length) {
-    if (!calls->places.keys && !table_init(&calls->places, 1 << 8)) return;
+    if (!calls->places.rows && !table_init(&calls->places, 1 << 8)) return;
     uint32_t number = table_find(&calls->places, code, (uint32_t)unit);
     CCall *row = number ? &calls->rows[number - 1] : new_row(calls);
     if (!row) return;

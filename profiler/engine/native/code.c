@@ -13,6 +13,7 @@ enum {
     SLICE_MAX = 512,
     CHECK_MAX = 480
 };
+#define HANDS_OVER (1u << 31) /* beside a frame's number: what specialising makes of it does so, too */
 
 bool codes_init(Codes *codes, const Layout *layout, Memory *memory, Names *names) {
     memset(codes, 0, sizeof *codes);
@@ -262,12 +263,31 @@ bool codes_unit(const Codes *codes, const Code *code, uintptr_t instr, int32_t *
     return true;
 }
 
+static uint64_t place_key(const Code *code, int32_t unit) {
+    return (uint64_t)code->serial << 32 | (uint32_t)unit;
+}
+
+static bool hands_over(Codes *codes, const Code *code, int32_t unit) {
+    uint8_t opcode;
+    uintptr_t instr = code->addr + codes->layout->code_bytes + 2 * (uintptr_t)unit;
+    if (unit < 0 || !memory_read(codes->memory, instr, &opcode, sizeof opcode)) return false;
+    return codes->layout->handovers[opcode >> 3] >> (opcode & 7) & 1;
+}
+
 uint32_t codes_place(Codes *codes, Code *code, int32_t unit) {
-    uint64_t key = (uint64_t)code->serial << 32 | (uint32_t)unit;
-    uint32_t frame = table_find(&codes->places, key, 2);
-    if (frame) return frame;
+    uint64_t key = place_key(code, unit);
+    uint32_t place = table_find(&codes->places, key, 2);
+    if (place) return place & ~HANDS_OVER;
     if (!name_function(codes, code)) return 0;
-    frame = names_frame(codes->names, code->function, line_in(codes, code, unit));
-    if (frame) table_put(&codes->places, key, 2, frame);
+    uint32_t frame = names_frame(codes->names, code->function, line_in(codes, code, unit));
+    if (frame) {
+        place = frame | (hands_over(codes, code, unit) ? HANDS_OVER : 0);
+        table_put(&codes->places, key, 2, place);
+    }
     return frame;
+}
+
+bool codes_hands_over(Codes *codes, const Code *code, int32_t unit) {
+    uint32_t place = table_find(&codes->places, place_key(code, unit), 2);
+    return place ? place & HANDS_OVER : hands_over(codes, code, unit);
 }

@@ -40,7 +40,7 @@ typedef struct {
     uint32_t used;
     uint32_t serial;
     uint32_t walk; /* number of the walk under way */
-    Table places;  /* (serial, instruction) -> frame number */
+    Table places;  /* (serial, instruction) -> frame number, and HANDS_OVER */
     const char *ours;      /* file whose frames `flamespan run` puts below the program */
     const char *machinery; /* files beside it, one a line */
     Text name, file;
@@ -75,5 +75,8 @@ bool codes_unit(const Codes *codes, const Code *code, uintptr_t instr, int32_t *
 
 /* The frame number of instruction `unit` of `code`; 0: memory ran out. */
 uint32_t codes_place(Codes *codes, Code *code, int32_t unit);
+
+/* Whether a thread that stands at that instruction can wait for nothing but the GIL: handover.h. */
+bool codes_hands_over(Codes *codes, const Code *code, int32_t unit);
 
 #endif

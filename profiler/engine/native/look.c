@@ -14,6 +14,12 @@ enum {
     GIL_SILENCE_NS = 15000000  /* one that has not woken for so long does not wait for it */
 };
 
+/* Whether the leaf stands at an instruction where it can wait for nothing but the GIL. */
+static bool stands_at_handover(Sampler *s, const Walk *walk) {
+    const Code *code = codes_known(&s->codes, walk->frames[0].code);
+    return code && codes_hands_over(&s->codes, code, walk->frames[0].unit);
+}
+
 /* Walk the thread's stack. False: it has none, or is gone. */
 static bool look_deep(Sampler *s, Thread *thread) {
     Verdict verdict = walk_thread(&s->walker, thread->tstate, &thread->prediction,
@@ -34,6 +40,7 @@ static bool look_deep(Sampler *s, Thread *thread) {
     thread->last_instr = walk->leaf_instr;
     thread->last_context = walk->context;
     thread->has_stack = verdict == WALK_WHOLE && walk->span_known;
+    thread->at_handover = thread->has_stack && !thread->holds_gil && stands_at_handover(s, walk);
     if (!walk->span_known) {
         thread->stack_flags |= FLAG_SKEWED;
         s->counters.skewed++;
@@ -74,23 +81,15 @@ static State ask_kernel(Sampler *s, Thread *thread) {
     return state;
 }
 
-/* Whether the thread stands at an instruction where it can wait for nothing but the GIL. That costs
- * one read; asking the kernel costs ten times as much. */
-static bool stands_at_handover(Sampler *s, const Thread *thread) {
-    uint8_t opcode;
-    if (!thread->has_stack || !memory_read(&s->memory, thread->last_instr, &opcode, sizeof opcode))
-        return false;
-    return s->layout.handovers[opcode >> 3] >> (opcode & 7) & 1;
-}
-
-static State state_of(Sampler *s, Thread *thread, bool moved, int64_t used_ns, bool on_cpu) {
+static State state_of(Sampler *s, Thread *thread, Look *look) {
     if (thread->holds_gil) return thread->collecting ? STATE_GC : STATE_RUNNING;
     if (thread->shadowed) return STATE_IDLE;
     if (thread->wants_gil) return STATE_GIL_WAIT;
     bool blocked = thread->last_state == STATE_IDLE || thread->last_state == STATE_GIL_WAIT;
-    if (!used_ns && !moved && blocked) return (State)thread->last_state;
-    if (on_cpu) return STATE_RUNNING; /* in C, without the GIL */
-    return stands_at_handover(s, thread) ? STATE_GIL_WAIT : ask_kernel(s, thread);
+    if (!look->used_ns && !look->moved && blocked) return (State)thread->last_state;
+    if (thread->has_stack && thread->at_handover) return STATE_GIL_WAIT; /* asks nobody */
+    look->on_cpu = is_on_cpu(thread, look);
+    return look->on_cpu ? STATE_RUNNING /* in C, without the GIL */ : ask_kernel(s, thread);
 }
 
 /* CPU time to book to a sample: what the thread used and no sample has yet, as much as fits the
@@ -162,8 +161,7 @@ static bool examine(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, 
         return true;
     }
     if ((look->moved || look->used_ns) && !look_deep(s, thread)) return false;
-    look->on_cpu = !thread->holds_gil && is_on_cpu(thread, look);
-    look->state = state_of(s, thread, look->moved, look->used_ns, look->on_cpu);
+    look->state = state_of(s, thread, look);
     if (!look->has_clock && !thread->holds_gil) look->state = STATE_UNKNOWN;
     return true;
 }

@@ -197,12 +197,12 @@ static bool is_address(const Piece *piece) {
 }
 
 int memory_gather(Memory *memory, Piece *pieces, int count) {
-    uint32_t at = 0;
+    uint32_t at = MEMORY_SCRATCH;
     int read = 0;
     for (int i = 0; i < count; i++) {
         Piece *piece = &pieces[i];
         piece->off = at;
-        piece->ok = is_address(piece) && piece->len <= MEMORY_BYTES - at;
+        piece->ok = is_address(piece) && piece->len <= MEMORY_SCRATCH + MEMORY_BYTES - at;
         at += piece->ok ? piece->len : 0;
     }
     if (memory->way == MEMORY_TEST) return gather_test(memory, pieces, count);
@@ -219,8 +219,8 @@ bool memory_read(Memory *memory, uintptr_t addr, void *to, size_t len) {
     while (len) {
         size_t some = len < MEMORY_SCRATCH ? len : MEMORY_SCRATCH;
         struct iovec from = {(void *)addr, some};
-        if (copy_some(memory, &from, 1, MEMORY_BYTES) != (long)some) return false;
-        memcpy(into, memory->bytes + MEMORY_BYTES, some);
+        if (copy_some(memory, &from, 1, 0) != (long)some) return false;
+        memcpy(into, memory->bytes, some);
         into += some;
         addr += some;
         len -= some;

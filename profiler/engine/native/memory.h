@@ -25,7 +25,7 @@ typedef struct Memory Memory;
 struct Memory {
     MemoryWay way;
     int file;       /* MEMORY_WRITE_FILE: in the descriptor table of the thread that opened it */
-    uint8_t *bytes; /* MEMORY_BYTES, then MEMORY_SCRATCH for single reads */
+    uint8_t *bytes; /* MEMORY_SCRATCH for single reads, then MEMORY_BYTES */
     /* MEMORY_TEST: stands in for all of memory, in tests and fuzzing */
     bool (*test)(void *context, uintptr_t addr, void *to, size_t len);
     void *test_context;

@@ -10,49 +10,43 @@ enum { FIRST_ROOM = 1 << 12 };
 bool table_init(Table *table, uint32_t room) {
     table->room = room;
     table->used = 0;
-    table->keys = calloc(room, 2 * sizeof *table->keys);
-    table->values = calloc(room, sizeof *table->values);
-    if (table->keys && table->values) return true;
-    table_free(table);
-    return false;
+    table->rows = calloc(room, sizeof *table->rows);
+    return table->rows != NULL;
 }
 
 void table_free(Table *table) {
-    free(table->keys);
-    free(table->values);
+    free(table->rows);
     memset(table, 0, sizeof *table);
 }
 
 void table_clear(Table *table) {
-    memset(table->keys, 0, 2 * sizeof *table->keys * table->room);
+    memset(table->rows, 0, sizeof *table->rows * table->room);
     table->used = 0;
 }
 
-static uint32_t slot_of(const Table *table, uint64_t a, uint64_t b) {
+static bool is_free(const TableRow *row) { return !row->a && !row->b; }
+
+static TableRow *row_of(const Table *table, uint64_t a, uint64_t b) {
     uint32_t slot = (uint32_t)mix_in(mix(a), b) & (table->room - 1);
-    while ((table->keys[2 * slot] || table->keys[2 * slot + 1]) &&
-           !(table->keys[2 * slot] == a && table->keys[2 * slot + 1] == b))
+    TableRow *row = &table->rows[slot];
+    while (!is_free(row) && !(row->a == a && row->b == b)) {
         slot = (slot + 1) & (table->room - 1);
-    return slot;
+        row = &table->rows[slot];
+    }
+    return row;
 }
 
 uint32_t table_find(const Table *table, uint64_t a, uint64_t b) {
-    uint32_t slot = slot_of(table, a, b);
-    bool there = table->keys[2 * slot] || table->keys[2 * slot + 1];
-    return there ? table->values[slot] : 0;
+    const TableRow *row = row_of(table, a, b);
+    return is_free(row) ? 0 : (uint32_t)row->value;
 }
 
 static bool grow(Table *table) {
     Table larger;
     if (!table_init(&larger, table->room * 2)) return false;
-    for (uint32_t i = 0; i < table->room; i++) {
-        uint64_t a = table->keys[2 * i], b = table->keys[2 * i + 1];
-        if (!a && !b) continue;
-        uint32_t slot = slot_of(&larger, a, b);
-        larger.keys[2 * slot] = a;
-        larger.keys[2 * slot + 1] = b;
-        larger.values[slot] = table->values[i];
-    }
+    for (uint32_t i = 0; i < table->room; i++)
+        if (!is_free(&table->rows[i]))
+            *row_of(&larger, table->rows[i].a, table->rows[i].b) = table->rows[i];
     larger.used = table->used;
     table_free(table);
     *table = larger;
@@ -61,12 +55,20 @@ static bool grow(Table *table) {
 
 bool table_put(Table *table, uint64_t a, uint64_t b, uint32_t value) {
     if (table->used >= table->room / 4 * 3 && !grow(table)) return false;
-    uint32_t slot = slot_of(table, a, b);
-    table->used += !(table->keys[2 * slot] || table->keys[2 * slot + 1]);
-    table->keys[2 * slot] = a;
-    table->keys[2 * slot + 1] = b;
-    table->values[slot] = value;
+    TableRow *row = row_of(table, a, b);
+    table->used += is_free(row);
+    *row = (TableRow){a, b, value};
     return true;
+}
+
+uint32_t table_count(Table *table, uint64_t a, uint64_t b, uint32_t most) {
+    TableRow *row = row_of(table, a, b);
+    if (is_free(row)) {
+        table_put(table, a, b, 1);
+        return 1;
+    }
+    row->value += row->value < most;
+    return (uint32_t)row->value;
 }
 
 static bool append(Bytes *bytes, const void *more, size_t len) {

@@ -9,9 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A row is in one line of the cache: rows are met in no order, and each line costs as much as all
+ * else that is done with it. */
 typedef struct {
-    uint64_t *keys; /* two words a row; both 0: free */
-    uint32_t *values;
+    uint64_t a, b; /* both 0: free */
+    uint64_t value;
+} TableRow;
+
+typedef struct {
+    TableRow *rows;
     uint32_t room; /* a power of two */
     uint32_t used;
 } Table;
@@ -54,5 +60,7 @@ void table_clear(Table *table);
 void table_free(Table *table);
 uint32_t table_find(const Table *table, uint64_t a, uint64_t b);
 bool table_put(Table *table, uint64_t a, uint64_t b, uint32_t value);
+/* Count one more, up to `most`; returns the count. */
+uint32_t table_count(Table *table, uint64_t a, uint64_t b, uint32_t most);
 
 #endif

@@ -66,7 +66,7 @@ static bool make_room(Threads *t, int count) {
  * is and in what context. */
 int threads_list(const Threads *t, Thread *thread, int n) {
     const Layout *l = t->layout;
-    uintptr_t cframe = l->frame_indirect ? thread->prediction.cframe[0] : 0;
+    uintptr_t cframe = thread->cframe;
     thread->first_piece = n;
     bool parked = thread->quiet >= LONG_QUIET && (t->pass + thread->index) % IDENTIFY_EVERY;
     t->pieces[n++] = (Piece){.addr = thread->tstate, .len = l->ts_head};
@@ -96,12 +96,13 @@ int threads_list_heads(Threads *t) {
 }
 
 /* The running frame that a thread state points to, directly or not. */
-static uintptr_t running_frame(Threads *t, const Thread *thread, uintptr_t frame) {
+static uintptr_t running_frame(Threads *t, Thread *thread, uintptr_t frame) {
     const Layout *l = t->layout;
     if (!l->frame_indirect || !frame) return frame;
     const Piece *cframe = &t->pieces[thread->first_piece + 1];
-    if (thread->first_piece && frame == thread->prediction.cframe[0] && cframe->len && cframe->ok)
+    if (thread->first_piece && frame == thread->cframe && cframe->len && cframe->ok)
         return word_at(piece_bytes(t->memory, cframe), 0);
+    thread->cframe = frame;
     return memory_read(t->memory, frame + l->cframe_frame, &frame, sizeof frame) ? frame : 0;
 }
 

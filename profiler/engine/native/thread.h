@@ -33,10 +33,12 @@ typedef struct {
 
     uint64_t ident, native_id; /* Python's and the system's number of the thread */
     uintptr_t before;          /* the state whose `next` is this one; 0: first of its list */
+    uintptr_t cframe;          /* what the state last pointed to (3.11, 3.12) */
 
     /* as of this pass, from one copy of all threads */
     uintptr_t frame, leaf_instr, context;
     bool holds_gil, wants_gil, collecting, shadowed;
+    bool at_handover; /* its last instruction waits for nothing but the GIL */
     bool span_moved; /* the context has other values, or the span has been closed */
 
     /* as of its last look */
