@@ -21,6 +21,7 @@ COMMANDS = {
     "plot": ("flamespan.viewer.cli", "draw a profile into a picture"),
     "hook": ("flamespan.profiler.hookfile", "have programs begin to record by themselves"),
     "top": ("flamespan.viewer.top.cli", "what a running recording does now, in the terminal"),
+    "attach": ("flamespan.profiler.cli", "record a process that has no flamespan, from outside"),
     "control": ("flamespan.profiler.cli", "start, stop, or look into a running process"),
 }
 

@@ -252,3 +252,42 @@ def _status(answer: dict[str, Any]) -> list[str]:
     if answer["trouble"]:
         lines.append(f"TROUBLE {answer['trouble']}")
     return lines
+
+
+def attach_parser(parser: argparse.ArgumentParser) -> None:
+    """The options of ``flamespan attach``."""
+    add = parser.add_argument
+    add("pid", metavar="PID", type=int, help="the process")
+    add("-o", "--output", metavar="DIRECTORY", default="profiles", help="where to record to")
+    add("--rate", metavar="HZ", type=float, default=10.0, help="looks a second, as far as it goes")
+    add("--duration", metavar="SECONDS", type=float, default=0.0, help="default: until its end")
+    add("--subprocesses", action="store_true", help="also those that it starts")
+
+
+def attach(args: argparse.Namespace) -> int:
+    """Record a process through py-spy, until Ctrl-C, its end, or ``--duration``."""
+    from flamespan.profiler import attached  # noqa: PLC0415 - `flamespan run` has no use for it
+
+    if not 0.1 <= args.rate <= attached.MAX_RATE_HZ:
+        raise UsageError(f"--rate {args.rate:g}: give 0.1 to {attached.MAX_RATE_HZ:g}")
+    if args.duration < 0:
+        raise UsageError(f"--duration {args.duration:g}: give seconds, 0 for no end")
+    folder = os.path.abspath(args.output)
+    try:
+        attachment = attached.Attachment(
+            args.pid, folder, args.rate, subprocesses=args.subprocesses
+        )
+    except OSError as error:
+        raise UsageError(f"cannot record to {folder}: {error.strerror or error}") from error
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    reason = "stop"
+    print(f"recording process {args.pid} to {folder} (Ctrl-C ends it)", flush=True)
+    try:
+        reason = attachment.run(args.duration)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        attachment.close(reason)
+    for process in attachment.processes.values():
+        print(f"recorded {process.path} ({process.samples} samples)")
+    return 0
