@@ -9,7 +9,7 @@ import pandas as pd
 
 from flamespan.aggregator import statistics
 from flamespan.aggregator.data import Origin
-from flamespan.aggregator.distribution import held
+from flamespan.aggregator.distribution import Held, held
 from flamespan.aggregator.stacktree import Ids, Ints
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ def functions_per_transaction(profile: Profile, *, measure: str = "total") -> pd
     that occurred). ``measure`` is "total" or "self" time. Most time first. Several threads of
     one transaction add up.
     """
-    found = held(profile, measure)
+    return spread(profile, held(profile, measure))
+
+
+def spread(profile: Profile, found: Held) -> pd.DataFrame:
+    """``functions_per_transaction`` of what ``held`` found in ``profile``."""
     spans = profile.tables.spans
     count = int((spans.is_transaction & profile.span_mask).sum())
     return _spread(profile, found.function, found.weight_ns, count)

@@ -25,6 +25,7 @@ import numpy as np
 
 from flamespan.aggregator.distribution import EDGES_NS, Held, held
 from flamespan.aggregator.exporting.json import records
+from flamespan.aggregator.spread import spread
 from flamespan.aggregator.view import CLOCKS, RECURSION
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer.layout import Boxes, left_heavy
@@ -43,7 +44,7 @@ MOST_BOXES = 4000
 
 MOST_SLOWEST = 10
 MOST_EMBEDDED, FEWEST_EMBEDDED = 25, 4
-EMBEDDED_SAMPLES = 2_000_000
+EMBEDDED_SAMPLES = 400_000
 """Names whose aggregates one file holds, those with most time: so many, but fewer where their
 number times the samples exceeds this, so that a file of any size is written in seconds."""
 
@@ -133,6 +134,7 @@ def aggregate(profile: Profile, asked: Asked) -> dict[str, Any]:
     tree = view.tree()
     if not 0 <= asked.root < len(tree):
         raise UsageError(f"no node {asked.root} in this call tree of {len(tree)} nodes")
+    found = held(view)
     row = view.transactions() if asked.name is not None else None
     return {
         **asdict(asked),
@@ -142,9 +144,9 @@ def aggregate(profile: Profile, asked: Asked) -> dict[str, Any]:
         "units": view.units.told,
         "transactions": int((view.tables.spans.is_transaction & view.span_mask).sum()),
         "row": None if row is None or not len(row) else records(row)[0],
-        "functions": _functions(view),
+        "functions": _functions(view, found),
         "boxes": drawn(subtree(tree, asked.root), asked.root),
-        "detail": _detail(held(view)),
+        "detail": _detail(found),
     }
 
 
@@ -201,13 +203,13 @@ def _plain(column: pd.Series[Any]) -> list[Any]:
     return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124
 
 
-def _functions(view: Profile) -> dict[str, list[Any]]:
+def _functions(view: Profile, found: Held) -> dict[str, list[Any]]:
     table = view.functions()
-    spread = view.functions_per_transaction().drop(columns=["origin"])
-    joined = table.merge(spread, on=_IDENTITY, how="left") if len(spread) else table
+    times = spread(view, found).drop(columns=["origin"])
+    joined = table.merge(times, on=_IDENTITY, how="left") if len(times) else table
     if len(joined) != len(table):  # namesakes: each would meet the other's numbers
         joined = table
-    for name in ("transactions", *(name for name in spread if str(name).endswith("_ns"))):
+    for name in ("transactions", *(name for name in times if str(name).endswith("_ns"))):
         if name in joined:
             joined[name] = joined[name].astype("Int64").astype(object).where(joined[name].notna())
     return columns(joined, Numbers(view.tables).of(joined))
