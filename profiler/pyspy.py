@@ -54,7 +54,7 @@ def look(spy: str, pid: int) -> list[dict[str, Any]]:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that the process started, and those that they started (py-spy's own left out)."""
+    """The processes that it started, and those that they started; without py-spy's own."""
     started: dict[int, list[int]] = {}
     for number, parent, name in _parents():
         if not name.endswith("py-spy"):
