@@ -43,7 +43,7 @@ class Numbers:
         self._functions: dict[Function, int] = {}
         self._frames: dict[tuple[int, int], int] = {}
         self._nodes: dict[tuple[int, int], int] = {}
-        self._threads: dict[int, int] = {}
+        self._threads: dict[tuple[int, int], int] = {}
         self._names: dict[int, str] = {}
         self.new = Definitions()
 
@@ -60,7 +60,8 @@ class Numbers:
     def thread(self, pid: int, seen: dict[str, Any]) -> int:
         """The index of a thread, which may have got another name."""
         ident, native = int(seen["thread_id"]), int(seen.get("os_thread_id") or 0)
-        index = self._threads.setdefault(ident, len(self._threads))
+        # Both: a thread that ended may leave its ident to a later one.
+        index = self._threads.setdefault((ident, native), len(self._threads))
         name = str(seen.get("thread_name") or f"thread {ident}")
         if self._names.get(index) != name:
             self._names[index] = name
@@ -178,6 +179,8 @@ class Attachment:
             raise UsageError(f"there is no process {pid}")
         self._version = pyspy.version(self._spy)
         self.processes: dict[int, AttachedProcess] = {}
+        self.recorded: list[AttachedProcess] = []
+        self._stopped = False
         self._started: list[int] = []
         self._refusals: dict[int, int] = {}
         self._census_s = 0.0
@@ -187,9 +190,10 @@ class Attachment:
         """Record; why it ended. Whatever comes through, as KeyboardInterrupt: call ``close``."""
         began_s = flushed_s = time.monotonic()
         due_s = began_s
-        while not duration_s or time.monotonic() - began_s < duration_s:
+        while not self._stopped and (not duration_s or time.monotonic() - began_s < duration_s):
             due_s = max(due_s + 1 / self._rate_hz, time.monotonic())
-            time.sleep(max(0.0, due_s - time.monotonic()))
+            while not self._stopped and (rest_s := due_s - time.monotonic()) > 0:
+                time.sleep(min(rest_s, 0.1))
             try:
                 self._look()
             except UsageError:
@@ -202,11 +206,18 @@ class Attachment:
                     process.flush()
         return "stop"
 
+    def stop(self) -> None:
+        """Have ``run`` end soon, with whole looks only; a signal's handler may call it."""
+        self._stopped = True
+
     def close(self, reason: str) -> None:
         """End all files."""
-        for process in self.processes.values():
-            with contextlib.suppress(OSError):
-                process.close(reason)
+        for pid in list(self.processes):
+            self._end(pid, reason)
+
+    def _end(self, pid: int, reason: str) -> None:
+        with contextlib.suppress(OSError):
+            self.processes.pop(pid).close(reason)
 
     def _look(self) -> None:
         """At the process, and then at its descendants; what is wrong with those is theirs."""
@@ -224,6 +235,8 @@ class Attachment:
                 self._refusals[pid] = 0
             except UsageError:
                 self._refusals[pid] = self._refusals.get(pid, 0) + 1
+                if pid in self.processes and not pyspy.is_there(pid):
+                    self._end(pid, "exit")
 
     def _look_at(self, pid: int) -> None:
         began_ns = time.monotonic_ns()
@@ -233,6 +246,7 @@ class Attachment:
             self.processes[pid] = AttachedProcess(
                 self._folder, pid, self._rate_hz, self._version, began_ns
             )
+            self.recorded.append(self.processes[pid])
         self.processes[pid].add(threads, now_ns)
 
 
@@ -244,9 +258,12 @@ def header_of(pid: int, rate_hz: float, spy: str, now_ns: int) -> Header:
     if script and not script.startswith("-"):
         main = os.path.normpath(os.path.join(cwd or "/", script))
     name = os.path.splitext(os.path.basename(main or script.removeprefix("-m ")))[0]
+    paths = _paths(pid, words, cwd, main)
+    version = os.path.basename(paths["stdlib"]).removeprefix("python")
     return Header(
         session_id=uuid.uuid4().hex,
         pid=pid,
+        parent_pid=pyspy.parent_of(pid),
         host=socket.gethostname(),
         service=name or f"process {pid}",
         program=script,
@@ -261,8 +278,8 @@ def header_of(pid: int, rate_hz: float, spy: str, now_ns: int) -> Header:
             "span_rule": "none",
             "state_rule": "py-spy",
         },
-        python={"version": "", "implementation": "cpython", "executable": _link(pid, "exe")},
-        paths=_paths(pid, words, cwd, main),
+        python={"version": version, "implementation": "cpython", "executable": _link(pid, "exe")},
+        paths=paths,
     )
 
 

@@ -279,15 +279,20 @@ def attach(args: argparse.Namespace) -> int:
         )
     except OSError as error:
         raise UsageError(f"cannot record to {folder}: {error.strerror or error}") from error
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # A flag, no exception: one in the middle of a look would spoil what was not yet written.
+    signal.signal(signal.SIGTERM, lambda *_: attachment.stop())
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as it is in a script's background
+        signal.signal(signal.SIGINT, lambda *_: attachment.stop())
     reason = "stop"
     print(f"recording process {args.pid} to {folder} (Ctrl-C ends it)", flush=True)
     try:
         reason = attachment.run(args.duration)
-    except KeyboardInterrupt:
-        pass
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {folder}: {error.strerror or error}; what was written before stays"
+        ) from error
     finally:
         attachment.close(reason)
-    for process in attachment.processes.values():
-        print(f"recorded {process.path} ({process.samples} samples)")
+        for process in attachment.recorded:
+            print(f"recorded {process.path} ({process.samples} samples)")
     return 0

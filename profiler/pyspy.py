@@ -66,6 +66,11 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def parent_of(pid: int) -> int:
+    """The process that started it; 0 where that cannot be told."""
+    return next((parent for number, parent, _ in _parents() if number == pid), 0)
+
+
 def _parents() -> Iterator[tuple[int, int, str]]:
     """Number, parent and name of each process: from /proc (Linux), else as ``ps`` tells."""
     if os.path.isdir("/proc/self"):

@@ -15,6 +15,7 @@ import pytest
 
 from flamespan.aggregator import load
 from flamespan.profiler.__main__ import main
+from flamespan.profiler.attached import Numbers
 from helpers import recordings
 
 pytestmark = pytest.mark.skipif(
@@ -116,6 +117,8 @@ def test_what_is_recorded(begin, attach, tmp_path):
     header = recording.header
     assert (header.pid, header.service, header.program) == (process.pid, "kitchen", "kitchen.py")
     assert header.engine["name"] == "py-spy"
+    assert header.parent_pid == os.getpid()
+    assert sys.version.startswith(header.python["version"])
     assert "secret" not in str(header.to_json())
     assert recording.end.reason == "stop"
     assert recording.stats.passes > 3
@@ -143,6 +146,28 @@ def test_a_signal_ends_it_well(begin, attach, tmp_path, number):
     assert recorder.returncode == 0, err
     assert "samples)" in out
     assert recordings.read_one(tmp_path / "profiles").end.reason == "stop"
+
+
+def test_it_ends_in_the_background_of_a_script(begin, tmp_path):
+    """Where the shell has SIGINT ignored, SIGTERM is the way to end it."""
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    code += "from flamespan.profiler.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "attach", str(begin().pid)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as recorder:
+        try:
+            assert recorder.stdout.readline().startswith("recording process")
+            recorder.terminate()
+            assert recorder.wait(60) == 0
+        finally:
+            recorder.kill()
+    assert recordings.read_one(tmp_path / "profiles").end.reason == "stop"
+
+
+def test_a_thread_with_the_ident_of_one_that_ended_is_another():
+    numbers = Numbers()
+    seen = {"thread_id": 7, "os_thread_id": 10, "thread_name": "old"}
+    later = {**seen, "os_thread_id": 11, "thread_name": "new"}
+    assert numbers.thread(1, seen) != numbers.thread(1, later)
 
 
 def test_a_kill_loses_a_second_at_most(begin, attach, tmp_path):
