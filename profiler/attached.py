@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import socket
 import time
-import uuid
 from typing import Any
 
-from flamespan.profiler import environment, lifecycle, pyspy
+from flamespan.profiler import lifecycle, outside, pyspy
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.model import (
     Definitions,
     End,
     Flag,
     Function,
-    Header,
     Samples,
     State,
     Stats,
@@ -100,7 +96,7 @@ class AttachedProcess:
     """The recording of one process. Raises OSError where its file cannot be made."""
 
     def __init__(self, folder: str, pid: int, rate_hz: float, spy: str, now_ns: int) -> None:
-        self.header = header_of(pid, rate_hz, spy, now_ns)
+        self.header = outside.header_of(pid, rate_hz, spy, now_ns)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         path = os.path.join(folder, lifecycle.file_stem(self.header) + SUFFIX)
         self._writer = SampleWriter(path, self.header)
@@ -115,17 +111,14 @@ class AttachedProcess:
 
     def add(self, threads: list[dict[str, Any]], now_ns: int) -> None:
         """What a look saw, which ended at ``now_ns`` (monotonic)."""
-        rows, pending = self._pending, self._pending
+        rows = self._pending
         wall = now_ns // TICK_NS - self._last_ns // TICK_NS
         missed = max(0, round(wall * TICK_NS / self.header.interval_ns) - 1)
         self._last_ns = now_ns
-        for column, value in (
-            (pending.pass_ticks, wall),
-            (pending.pass_samples, len(threads)),
-            (pending.pass_unobserved, 0),
-            (pending.pass_missed, missed),
-        ):
-            column.append(value)
+        rows.pass_ticks.append(wall)
+        rows.pass_samples.append(len(threads))
+        rows.pass_unobserved.append(0)
+        rows.pass_missed.append(missed)
         for seen in threads:
             works = bool(seen.get("active"))
             rows.thread.append(self._numbers.thread(self.pid, seen))
@@ -187,7 +180,10 @@ class Attachment:
         self._look()
 
     def run(self, duration_s: float) -> str:
-        """Record; why it ended. Whatever comes through, as KeyboardInterrupt: call ``close``."""
+        """Record until ``stop``, the process's end or so many seconds (0: no bound); which it was.
+
+        Raises OSError where a file cannot be written. ``close`` has to follow in any case.
+        """
         began_s = flushed_s = time.monotonic()
         due_s = began_s
         while not self._stopped and (not duration_s or time.monotonic() - began_s < duration_s):
@@ -248,103 +244,3 @@ class Attachment:
             )
             self.recorded.append(self.processes[pid])
         self.processes[pid].add(threads, now_ns)
-
-
-def header_of(pid: int, rate_hz: float, spy: str, now_ns: int) -> Header:
-    """What can be told of a process from outside. Neither arguments nor variables are kept."""
-    words = _command(pid)
-    script, main = _script(words), ""
-    cwd = _link(pid, "cwd")
-    if script and not script.startswith("-"):
-        main = os.path.normpath(os.path.join(cwd or "/", script))
-    name = os.path.splitext(os.path.basename(main or script.removeprefix("-m ")))[0]
-    paths = _paths(pid, words, cwd, main)
-    version = os.path.basename(paths["stdlib"]).removeprefix("python")
-    return Header(
-        session_id=uuid.uuid4().hex,
-        pid=pid,
-        parent_pid=pyspy.parent_of(pid),
-        host=socket.gethostname(),
-        service=name or f"process {pid}",
-        program=script,
-        start_wall_ns=time.time_ns() - (time.monotonic_ns() - now_ns),
-        start_monotonic_ns=now_ns,
-        interval_ns=round(1e9 / rate_hz),
-        tick_ns=TICK_NS,
-        flamespan=environment.version(),
-        engine={
-            "name": "py-spy",
-            "reason": f"attached from outside, {spy}",
-            "span_rule": "none",
-            "state_rule": "py-spy",
-        },
-        python={"version": version, "implementation": "cpython", "executable": _link(pid, "exe")},
-        paths=paths,
-    )
-
-
-def _command(pid: int) -> list[str]:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
-    except OSError:
-        return []
-
-
-def _script(words: list[str]) -> str:
-    """The script, or "-m module"; what follows it is the program's own."""
-    rest = iter(words[1:])
-    for word in rest:
-        if word in ("-W", "-X", "--check-hash-based-pycs"):
-            next(rest, None)
-        elif word == "-m":
-            return f"-m {next(rest, '')}"
-        elif word.startswith("-c"):
-            return "-c"
-        elif not word.startswith("-"):
-            return word
-    return ""
-
-
-def _link(pid: int, name: str) -> str:
-    try:
-        return os.readlink(f"/proc/{pid}/{name}")
-    except OSError:
-        return ""
-
-
-def _paths(pid: int, words: list[str], cwd: str, main: str) -> dict[str, Any]:
-    """The folders that tell whose code is whose, as far as the interpreter's place tells them."""
-    executable = _link(pid, "exe")
-    base = os.path.dirname(os.path.dirname(executable))
-    asked = words[0] if words and os.path.isabs(words[0]) else executable
-    prefix = os.path.dirname(os.path.dirname(asked))
-    if not os.path.exists(os.path.join(prefix, "pyvenv.cfg")):
-        prefix = base
-    stdlib = _library(base)
-    sites = [
-        os.path.join(library, name)
-        for library in dict.fromkeys((_library(prefix), stdlib))
-        for name in ("site-packages", "dist-packages")
-        if library
-    ]
-    return {
-        **dict.fromkeys(("stdlib", "platstdlib"), stdlib),
-        "site_packages": sites,
-        "sys_path": [os.path.dirname(main) if main else cwd, stdlib, *sites],
-        "prefix": prefix,
-        "base_prefix": base,
-        "cwd": cwd,
-        "main": main,
-    }
-
-
-def _library(prefix: str) -> str:
-    """``lib/python3.x`` of an installation; "" where there is none."""
-    folder = os.path.join(prefix, "lib")
-    try:
-        names = [name for name in os.listdir(folder) if re.fullmatch(r"python3\.\d+t?", name)]
-    except OSError:
-        return ""
-    full = [n for n in names if os.path.exists(os.path.join(folder, n, "threading.py"))]
-    return os.path.join(folder, (full or sorted(names) or [""])[0]) if names else ""

@@ -6,31 +6,9 @@ import re
 
 import pytest
 
-from flamespan.aggregator import load
-from flamespan.viewer.html import render_html
-from helpers import webapp
-from helpers.chromium import page_of
-from helpers.pagetable import TALL, check_bottom_up, check_tree, ready, rows
+from helpers.pagetable import check_bottom_up, check_tree, ready, rows
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def profile(tmp_path_factory):
-    return load(webapp.write(tmp_path_factory.mktemp("recording") / "webapp.fspan"))
-
-
-@pytest.fixture(scope="module")
-def file(profile, tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "webapp.html"
-    path.write_text(render_html(profile), encoding="utf-8")
-    return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser_page(file):
-    with page_of(file, **TALL) as page:
-        yield page
 
 
 @pytest.fixture

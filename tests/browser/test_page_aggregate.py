@@ -6,38 +6,17 @@ import re
 
 import pytest
 
-from flamespan.aggregator import load
 from flamespan.aggregator.distribution import held
 from flamespan.viewer import aggregatedata
 from flamespan.viewer.aggregatedata import Asked, aggregate, embedded, names, subtree
 from flamespan.viewer.html import render_html
 from flamespan.viewer.layout import left_heavy
-from helpers import webapp
-from helpers.chromium import page_of
 from helpers.drawn import draw
-from helpers.pagetable import TALL, check_bottom_up, ready
+from helpers.pagetable import check_bottom_up, ready
 
 pytestmark = pytest.mark.browser
 
 NAME = "GET /cart"
-
-
-@pytest.fixture(scope="module")
-def profile(tmp_path_factory):
-    return load(webapp.write(tmp_path_factory.mktemp("recording") / "webapp.fspan"))
-
-
-@pytest.fixture(scope="module")
-def file(profile, tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "webapp.html"
-    path.write_text(render_html(profile), encoding="utf-8")
-    return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser_page(file):
-    with page_of(file, **TALL) as page:
-        yield page
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ from flamespan.profiler.__main__ import main
 from flamespan.profiler.model import SpanEnd, SpanStart
 from flamespan.viewer.html import render_comparison
 from flamespan.viewer.layout import left_heavy
-from helpers.chromium import page_of
 from helpers.drawn import Drawing
-from helpers.pagetable import TALL, ready
+from helpers.pagetable import ready
 
 pytestmark = pytest.mark.browser
 
@@ -52,12 +51,6 @@ def file(found, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "diff.html"
     path.write_text(render_comparison(found), encoding="utf-8")
     return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser_page(file):
-    with page_of(file, **TALL) as page:
-        yield page
 
 
 @pytest.fixture

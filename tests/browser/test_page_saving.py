@@ -10,29 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from flamespan.aggregator import compare, load
+from flamespan.aggregator import compare
 from flamespan.aggregator.exporting import collapsed
-from flamespan.viewer.html import render_comparison, render_html
+from flamespan.viewer.html import render_comparison
 from flamespan.viewer.layout import left_heavy
-from helpers import speedscope_rules, webapp
+from helpers import speedscope_rules
 from helpers.chromium import page_of
 from helpers.pagetable import ready
 
 pytestmark = pytest.mark.browser
 
 NAME = "GET /cart"
-
-
-@pytest.fixture(scope="module")
-def profile(tmp_path_factory):
-    return load(webapp.write(tmp_path_factory.mktemp("recording") / "webapp.fspan"))
-
-
-@pytest.fixture(scope="module")
-def file(profile, tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "webapp.html"
-    path.write_text(render_html(profile), encoding="utf-8")
-    return path.as_uri()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from rich.console import Console, Group
 from rich.live import Live as Display
 
-from flamespan.aggregator.live import Live, Wanted
+from flamespan.aggregator.live import Live, LiveProcess, Wanted
+from flamespan.aggregator.profile import Profile
 from flamespan.profiler import asking
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer import terminal
@@ -50,7 +51,6 @@ def top(args: argparse.Namespace) -> int:
     )
     folder, wanted = _place(args.target)
     live = Live(folder, round(choice.window_s * 1e9), wanted)
-    _refresh(live)
     if args.once or args.batch or not (sys.stdout.isatty() and sys.stdin.isatty()):
         _print(live, choice, args)
     else:
@@ -84,15 +84,16 @@ def _print(live: Live, choice: Choice, args: argparse.Namespace) -> None:
     for number in range(args.batch or 1):
         if number:
             time.sleep(args.interval)
-            _refresh(live)
             console.print()
+        _refresh(live)
         console.print(screen(live.processes(), live.profile(), choice, args.limit))
 
 
 def _follow(live: Live, first: Choice, interval_s: float) -> None:
     """On the screen, until q."""
     console = Console(highlight=False)
-    processes, profile = live.processes(), live.profile()
+    processes: list[LiveProcess] = []
+    profile: Profile | None = None
     with (
         keyboard.keys() as pressed,
         Display(console=console, screen=True, auto_refresh=False) as display,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ def screen(
     """The picture; ``rows`` is how many lines the table may have."""
     parts: list[RenderableType] = [_process(process) for process in processes[:PROCESSES]]
     if len(processes) > PROCESSES:
-        parts.append(Text(f"and {words.counted(len(processes) - PROCESSES, 'process')}es more"))
+        parts.append(Text(f"and {len(processes) - PROCESSES} more"))
     parts.append(Text(_about(profile, choice), "dim"))
     if profile is None:
         return Group(*parts, Text("nothing has been recorded yet"))
@@ -117,12 +118,12 @@ def _seconds(profile: Profile, choice: Choice) -> float:
 
 def _transactions(profile: Profile, choice: Choice) -> tuple[pd.DataFrame, list[Column]]:
     spans = profile.tables.spans
-    running = np.asarray(spans.is_transaction, bool) & np.asarray(spans.open, bool)
-    names = pd.Series([spans.name[row] for row in np.flatnonzero(running)], dtype=object)
+    running = np.flatnonzero(np.asarray(spans.is_transaction) & np.asarray(spans.open))
+    open_now = Counter((spans.name[row], spans.op[row]) for row in running)
     found = profile.transactions().rename(
         columns={"transaction": "name", "p95_ns": "p95", "cpu_ns": "cpu", "total_ns": "total"}
     )
-    found["open"] = found["name"].map(names.value_counts()).fillna(0).astype(int)
+    found["open"] = [open_now[key] for key in zip(found["name"], found["op"], strict=True)]
     found["rate"] = found["count"] / _seconds(profile, choice)
     return found, [
         ("a second", "rate", lambda rate: f"{rate:.1f}"),
