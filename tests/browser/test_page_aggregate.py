@@ -32,6 +32,13 @@ def settled(page):
     page.wait_for_selector("body[data-view=aggregate] #aggregate:not([aria-busy]) h1")
 
 
+def choose_name(page, name):
+    """All transactions of a name. The address changes first, then the view: its heading tells."""
+    page.click(f"#aggregate-names [data-name='{name}']")
+    page.locator("#aggregate h1").get_by_text(name, exact=True).wait_for()
+    settled(page)
+
+
 def column(page, key):
     values = page.eval_on_selector_all(
         f"#aggregate tbody [data-key='{key}']", "cells => cells.map(c => c.dataset.value ?? null)"
@@ -79,8 +86,7 @@ def test_everything_and_each_name_in_each_choice_of_frames(page, profile):
         settled(page)
         check_table(page, view)
     for name in profile.transactions()["transaction"]:
-        page.click(f"#aggregate-names [data-name='{name}']")
-        settled(page)
+        choose_name(page, name)
         assert page.text_content("#aggregate h1") == name
         check_table(page, profile.transaction(name).system_frames())
 
@@ -103,8 +109,7 @@ def choose(page, function):
 
 
 def test_detail_has_the_percentiles_the_histogram_and_the_slowest(page, profile):
-    page.click(f"#aggregate-names [data-name='{NAME}']")
-    settled(page)
+    choose_name(page, NAME)
     view = profile.transaction(NAME)
     choose(page, "discount")
     row = view.functions_per_transaction().set_index("function").loc["discount"]
@@ -135,8 +140,7 @@ def test_detail_has_the_percentiles_the_histogram_and_the_slowest(page, profile)
 
 
 def test_a_slow_transaction_opens_in_the_transaction_view_and_back_leads_back(page, profile):
-    page.click(f"#aggregate-names [data-name='{NAME}']")
-    settled(page)
+    choose_name(page, NAME)
     choose(page, "discount")
     row, ns = page.eval_on_selector(".slowest li", "s => [+s.dataset.transaction, +s.dataset.ns]")
     page.click(".slowest a")
@@ -211,7 +215,7 @@ def test_a_click_on_a_box_selects_its_function(page, profile):
 
 
 def test_the_address_holds_the_state_and_keys_lead_everywhere(page, profile):
-    page.click(f"#aggregate-names [data-name='{NAME}']")
+    choose_name(page, NAME)
     page.click("#aggregate [data-value=application]")
     settled(page)
     page.click("[data-sort-by=total]")
@@ -250,8 +254,7 @@ def test_what_a_file_does_not_hold_is_said(page, file):
 
 
 def test_the_heading_leads_to_the_slowest_one(page, profile):
-    page.click(f"#aggregate-names [data-name='{NAME}']")
-    settled(page)
+    choose_name(page, NAME)
     spans = profile.tables.spans
     rows = [
         row for row in range(len(spans)) if spans.is_transaction[row] and spans.name[row] == NAME
