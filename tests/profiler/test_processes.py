@@ -68,7 +68,8 @@ def computing(where):
     """Processes in which ``compute`` was seen, by pid; the rest of the recorded processes."""
     profile = load(where)
     table = profile.samples()
-    seen = set(table.loc[table["stack"].str.contains("compute"), "pid"])
+    # The function of that name, not one like zope.interface's __compute_attrs.
+    seen = set(table.loc[table["stack"].str.contains(r"(?:^|;)compute(?:;|$)"), "pid"])
     return seen, {process.header.pid for process in profile.tables.processes} - seen
 
 
