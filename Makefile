@@ -31,8 +31,8 @@ demo: $(VENV)/.shop
 # what fails on a busy machine gets a second try, and is listed as RERUN for somebody to look at.
 test: $(VENV)/.check
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/python -m pytest --reruns 1 -q -n 2 --dist loadfile tests/browser
-	$(BIN)/python -m pytest --reruns 1 --ignore=tests/browser
+	$(BIN)/python -m pytest --reruns 1 --durations=10 -q -n 2 --dist loadfile tests/browser
+	$(BIN)/python -m pytest --reruns 1 --durations=25 --ignore=tests/browser
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
