@@ -95,11 +95,10 @@ def child_of(parent: Header) -> Header:
 
 
 def version() -> str:
-    """Flamespan's own version, "" where it runs uninstalled."""
-    try:
+    """Flamespan's own version, "" where it runs uninstalled, or no file can be opened."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError, OSError):
         return importlib.metadata.version("flamespan")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    return ""
 
 
 def main_file() -> str:
