@@ -39,6 +39,7 @@ _running: Session | None = None
 _hooked = False
 _door: ModuleType | None = None  # ``controlled``, where this process can be told
 _door_waited = False
+_uvicorn: ModuleType | None = None  # ``integrations.uvicorn``, once something has been recorded
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,14 @@ class Session:
             options.limits,
             None if options.scrub is None else Scrubber(options.scrub),
         )
-        self.recorder.after_flush = self._poll_door
+        self.recorder.after_flush = self._after_flush
 
-    def _poll_door(self) -> None:
-        if _door is not None and _running is self:
+    def _after_flush(self) -> None:
+        if _running is not self:
+            return
+        if _uvicorn is not None:
+            _uvicorn.flush_at_end()
+        if _door is not None:
             _door.poll(self)
 
     def run(self) -> None:
@@ -187,6 +192,8 @@ def _import_all() -> None:
 
     A child of fork that has to import what another thread was importing waits for ever.
     """
+    global _uvicorn  # noqa: PLW0603 - here, since it needs this module
+    _uvicorn = importlib.import_module("flamespan.profiler.integrations.uvicorn")
     package = importlib.import_module("flamespan.profiler")
     for name in package.__all__:
         getattr(package, name)
@@ -232,6 +239,8 @@ def _in_child() -> None:
     if parent is None:
         return
     parent.recorder.abandon()
+    if _uvicorn is not None:
+        _uvicorn.flush_at_end()
     active.after_fork()
     threads.after_fork()
     parent.log.after_fork(active.ACTIVE.get())
