@@ -102,9 +102,10 @@ def version() -> str:
 
 
 def main_file() -> str:
-    """The file of the ``__main__`` module, "" if it has none (-c, interactive)."""
+    """The file of the ``__main__`` module, "" if it has none (-c, standard input, interactive)."""
     found = getattr(sys.modules.get("__main__"), "__file__", None)
-    return os.path.abspath(found) if isinstance(found, str) and found else ""
+    is_file = isinstance(found, str) and found not in ("", "<stdin>")
+    return os.path.abspath(found) if is_file else ""
 
 
 def program(main: str) -> str:
