@@ -94,7 +94,7 @@ class Session:
         if _running is not self:
             return
         if _uvicorn is not None:
-            _uvicorn.flush_at_end()
+            _uvicorn.end_with_it()
         if _door is not None:
             _door.poll(self)
 
@@ -240,7 +240,7 @@ def _in_child() -> None:
         return
     parent.recorder.abandon()
     if _uvicorn is not None:
-        _uvicorn.flush_at_end()
+        _uvicorn.end_with_it()
     active.after_fork()
     threads.after_fork()
     parent.log.after_fork(active.ACTIVE.get())

@@ -255,6 +255,8 @@ def test_uvicorn_knows_nothing_of_us_and_loses_nothing_at_its_end(tmp_path, work
         wait_for_a_flush(tmp_path / "profiles", workers + (workers > 1))
         assert set(servers.at_once(port, *["/"] * 20, clients=8)) == {200}
     assert 1 <= len(computing(tmp_path / "profiles")[0]) <= workers
+    paths = (tmp_path / "profiles").glob("*.fspan")
+    assert {recordings.read(path).end.reason for path in paths} == {"exit"}
     functions = load(tmp_path / "profiles").functions().set_index("function")
     assert functions.loc["compute", "total_ns"] > 0.8e9  # of 20 × 0.05 s at least
 
