@@ -17,7 +17,7 @@ from flamespan import profiler
 from flamespan.aggregator import load
 from flamespan.profiler import autostart, folder
 from flamespan.profiler.errors import UsageError
-from helpers import servers
+from helpers import recordings, servers
 
 BUSY = """
 def compute(seconds):
@@ -223,7 +223,6 @@ def test_workers_of_gunicorn(tmp_path, worker, preload):
     words.append("app:app")
     with serving(tmp_path, words, port):
         assert servers.at_once(port, *["/"] * 24, clients=8) == [200] * 24
-        time.sleep(1.2)
     seen, rest = computing(tmp_path / "profiles")
     # Two workers, and those that came for those that had served enough. One may get all requests.
     assert len(seen) >= (3 if recycled else 1)
@@ -245,15 +244,32 @@ async def app(scope, receive, send):
 """
 
 
-def test_workers_of_uvicorn(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_uvicorn_knows_nothing_of_us_and_loses_nothing_at_its_end(tmp_path, workers):
+    """It dies of SIGTERM, which it raises again."""
     pytest.importorskip("uvicorn")
     (tmp_path / "app.py").write_text(BUSY + ASGI)
     port = servers.free_port()
-    words = ["-m", "flamespan.profiler", "run", "-q", "-m", "uvicorn", "--workers", "2"]
+    words = ["-m", "flamespan.profiler", "run", "-q", "-m", "uvicorn", "--workers", str(workers)]
     with serving(tmp_path, [*words, "--port", str(port), "app:app"], port):
-        assert set(servers.at_once(port, *["/"] * 40, clients=8)) == {200}
-        time.sleep(1.2)
-    assert 1 <= len(computing(tmp_path / "profiles")[0]) <= 2
+        wait_for_a_flush(tmp_path / "profiles", workers + (workers > 1))
+        assert set(servers.at_once(port, *["/"] * 20, clients=8)) == {200}
+    assert 1 <= len(computing(tmp_path / "profiles")[0]) <= workers
+    paths = (tmp_path / "profiles").glob("*.fspan")
+    assert {recordings.read(path).end.reason for path in paths} == {"exit"}
+    functions = load(tmp_path / "profiles").functions().set_index("function")
+    assert functions.loc["compute", "total_ns"] > 0.8e9  # of 20 × 0.05 s at least
+
+
+def wait_for_a_flush(where, processes):
+    """Until so many processes have written what they did at first."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        paths = list(where.glob("*.fspan"))
+        if len(paths) == processes and all(recordings.read(path).samples for path in paths):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{processes} processes do not record")
 
 
 def test_only_the_owner_may_read(tmp_path):
