@@ -1,4 +1,4 @@
-"""Every command in README.md and docs/tables/ gives what stands below it. REFRESH_GOLDEN=1 writes it anew."""
+"""Commands in README.md and docs/tables/ give what stands below; REFRESH_GOLDEN=1 writes it."""
 
 from __future__ import annotations
 
