@@ -1,4 +1,4 @@
-"""Every view of the page, wide, narrow and on paper: axe finds nothing, and no text lies on another.
+"""Every view of the page, wide, narrow and on paper: axe finds nothing, no text lies on another.
 
 A view is opened once and looked at in each way; what a narrower window or other colours cannot
 change is asked once.
