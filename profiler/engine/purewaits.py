@@ -28,6 +28,9 @@ MOST, LEAST = 50, 8
 MOST_OVER = 1000
 """Of those that are over as many are let go of in a pass."""
 
+MOST_LAPSED = 1000
+"""Of those that are over what is remembered, should they be entered again."""
+
 SHARE = 0.005
 """Part of an interval that looking at them may take, once there were LEAST."""
 
@@ -68,6 +71,7 @@ class Waits:
         self._stacks = stacks
         self._rows: dict[int, _Waiter] = {}
         self._turns: deque[int] = deque()
+        self._lapsed: dict[int, int] = {}  # up to which tick they are accounted for
         self._now = self._pass = 0
         self._excluded = 0  # ticks of all passes so far in which the process cannot have run
 
@@ -80,7 +84,8 @@ class Waits:
             if note.span_id not in self._rows:
                 start = note.start_ns // TICK_NS
                 inside = min(max(start - (now - gap), 0), excluded)
-                self._rows[note.span_id] = _Waiter(note, start - self._excluded - inside)
+                since = self._lapsed.pop(note.span_id, start - self._excluded - inside)
+                self._rows[note.span_id] = _Waiter(note, since)
                 self._turns.append(note.span_id)
         self._excluded += excluded
 
@@ -108,7 +113,7 @@ class Waits:
             waiter = self._rows[number]
             span = _span_of(waiter, number)
             if span is None:
-                del self._rows[number]
+                self._lapse(number)
                 over += 1
                 if over == MOST_OVER:
                     return
@@ -121,6 +126,12 @@ class Waits:
             used_ns = time.perf_counter_ns() - began_ns
             if looked == MOST or (looked >= LEAST and used_ns > allowed_ns):
                 return
+
+    def _lapse(self, number: int) -> None:
+        """It is over; or that of a generator, which will be entered again when that goes on."""
+        self._lapsed[number] = self._rows.pop(number).since
+        if len(self._lapsed) > MOST_LAPSED:
+            del self._lapsed[next(iter(self._lapsed))]
 
     def _sample(self, number: int, waiter: _Waiter, span: Span) -> Wait | None:
         wall = self._now - self._excluded - waiter.since

@@ -131,6 +131,21 @@ def test_what_a_child_task_or_a_thread_does_is_no_waiting(recorded):
     assert waited < 0.5 * table["duration_ns"].sum()
 
 
+def test_a_generator_that_is_a_transaction_is_entered_again(recorded):
+    @profiler.transaction("get")
+    async def numbers():
+        for number in range(4):
+            await fetch(0.02)
+            yield number
+
+    async def main():
+        async for _ in numbers():
+            spin(0.03)  # this is nobody's, and it has to be told once at most
+
+    _, table = recorded(lambda: asyncio.run(main()))
+    assert table["recorded_ns"].sum() <= table["duration_ns"].sum()
+
+
 def test_greenlets(recorded):
     gevent = pytest.importorskip("gevent")
 
