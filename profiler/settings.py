@@ -56,7 +56,7 @@ SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 """What each is called outside → the argument of ``profiler.start`` and how to read it."""
 
-OURS = ("pid", "config", "subprocesses", "control")
+OURS = ("pid", "again", "config", "subprocesses", "control")
 """FLAMESPAN_ variables that are no options of ``start``."""
 
 
