@@ -31,6 +31,7 @@ MODULES = (
     "format",
     "waits",
     "palette",
+    "places",
     "state",
     "surface",
     "owners",

@@ -43,7 +43,7 @@ void waiters_flush(Waiters *w) {
 }
 
 void waiters_restart(Waiters *w) {
-    for (uint32_t i = 1; i <= w->met; i++) w->rows[i].known = false;
+    for (uint32_t i = 1; i <= w->met; i++) w->rows[i].known = w->rows[i].stands = false;
 }
 
 void waiters_begin(Waiters *w, int64_t before, int64_t excluded_ticks) {
@@ -83,6 +83,23 @@ static int64_t open_ticks(const Waiters *w, const Waiter *waiter, int64_t now_ti
     return now_ticks - w->excluded_ticks - waiter->since_ticks;
 }
 
+static Sample sample_of(const Waiter *waiter, int64_t span, int64_t wall) {
+    return (Sample){.stack = waiter->stack, .span = waiter->span ? waiter->span : span,
+                    .wall_ticks = wall, .state = waiter->state, .flags = waiter->flags};
+}
+
+/* No pass until the last saw it running, so for all this time, which may be long where they are
+ * looked at in turn, it waited. */
+static void settle(Waiters *w, Waiter *waiter, int64_t wall) {
+    Strand strand;
+    if (!waiter->stands || wall <= w->charged || !w->samples->passes) return;
+    if (!strands_get(strand_number(waiter->id), &strand) || strand.id != waiter->id) return;
+    release(w, waiter);
+    Sample waited = sample_of(waiter, strand.span, wall);
+    if (!samples_add(w->samples, waiter->thread, &waited, w->charged)) w->dropped++;
+    waiter->accounted_ticks += wall;
+}
+
 void waiters_ran(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) {
     Waiter *waiter = &w->rows[strand_number(id)];
     Strand strand;
@@ -96,6 +113,8 @@ void waiters_ran(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) {
     int64_t most = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
     if (ticks > most) ticks = most;
     if (ticks > 0) waiter->accounted_ticks += ticks;
+    if (ticks < most) settle(w, waiter, most - ticks);
+    waiter->stands = false;
 }
 
 void waiters_doubt(Waiters *w, uintptr_t tstate) {
@@ -238,9 +257,8 @@ static void account(Waiters *w, Waiter *waiter, Visit *visit, int64_t now_ticks)
     int64_t wall = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
     if (wall <= 0) return;
     waiter->accounted_ticks += wall;
-    int64_t span = waiter->span ? waiter->span : visit->strand.span;
-    visit->now = (Sample){.stack = waiter->stack, .span = span, .wall_ticks = wall,
-                          .state = waiter->state, .flags = waiter->flags};
+    waiter->stands = true;
+    visit->now = sample_of(waiter, visit->strand.span, wall);
     if (waiter->held_valid && sample_is_like(&waiter->held, &visit->now)) {
         waiter->held.wall_ticks += wall;
         return;

@@ -3,7 +3,8 @@
  *
  * While there is time for all of them, each is looked at in every pass, and one that stands where
  * it stood costs a few words of a common copy. Where there are too many for the budget a pass
- * looks at some, in turn, and books to each the time since it was last accounted for.
+ * looks at some, in turn, and books to each the time since it was last accounted for: to the place
+ * where it waits now, or, once it runs, where it was last seen to wait.
  *
  * One that waits for several tasks (gather, a task group) is booked to one of those that are not
  * done, another one every CHOICE_TICKS: each has an equal share of the time, and all of them together
@@ -38,6 +39,7 @@ typedef struct {
     uint32_t thread;
     uint32_t stack;
     bool known; /* the chain was as `mark` tells, and is this stack */
+    bool stands; /* it has not been seen running since the sample of this stack */
     bool many;  /* it waits for several tasks; the stack goes on in one of them */
     uint8_t state, flags;
     int64_t span;         /* of the transaction's, that task's; 0: the strand's */
