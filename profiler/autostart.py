@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flamespan.profiler import lifecycle, session, settings
+from flamespan.profiler.errors import UsageError
 
 PID = "FLAMESPAN_PID"
 """The process that was told to record; those that it starts are its children."""
@@ -39,7 +40,7 @@ def is_wanted(environ: Mapping[str, str], words: Sequence[str], pid: int, parent
 
     The first one is, also as it starts itself anew; so are processes of ``multiprocessing`` that
     it starts, and all others that run Python if FLAMESPAN_SUBPROCESSES says so. flamespan's own
-    commands never are.
+    commands never are. Raises UsageError where that says neither yes nor no.
     """
     if _is_ours(words) or any(name in word for word in words for name in _NEVER):
         return False
@@ -48,7 +49,11 @@ def is_wanted(environ: Mapping[str, str], words: Sequence[str], pid: int, parent
         return True
     if any(name in word for word in words for name in _MULTIPROCESSING):
         return True
-    return environ.get(SUBPROCESSES, "") not in ("", "0")
+    wanted = environ.get(SUBPROCESSES, "")
+    try:
+        return settings.flag(wanted)
+    except ValueError as error:
+        raise UsageError(f"{SUBPROCESSES} cannot be {wanted!r}: {error}") from None
 
 
 def _is_itself(environ: Mapping[str, str], parent: int) -> bool:
