@@ -104,8 +104,9 @@ def version() -> str:
 def main_file() -> str:
     """The file of the ``__main__`` module, "" if it has none (-c, standard input, interactive)."""
     found = getattr(sys.modules.get("__main__"), "__file__", None)
-    is_file = isinstance(found, str) and found not in ("", "<stdin>")
-    return os.path.abspath(found) if is_file else ""
+    if not isinstance(found, str) or found in ("", "<stdin>"):
+        return ""
+    return os.path.abspath(found)
 
 
 def program(main: str) -> str:
