@@ -49,7 +49,11 @@ void waiters_restart(Waiters *w) {
 void waiters_begin(Waiters *w, int64_t before, int64_t excluded_ticks) {
     w->pass++;
     w->doubtful_count = 0;
-    if (!excluded_ticks) return;
+    waiters_exclude(w, before, excluded_ticks);
+}
+
+void waiters_exclude(Waiters *w, int64_t before, int64_t excluded_ticks) {
+    if (excluded_ticks <= 0) return;
     w->outages[w->outage_count++ % OUTAGES_MAX] =
         (Outage){.began = before, .ticks = excluded_ticks, .before = w->excluded_ticks};
     w->excluded_ticks += excluded_ticks;
