@@ -1,6 +1,6 @@
 """The engine in Python: a daemon thread that looks at ``sys._current_frames()``.
 
-It needs the GIL to look, so it comes late when something holds it; docs/how-sampling-works.md
+It needs the GIL to look, so it comes late when something holds it; docs/sampling-in-detail.md
 says what that means. Time is charged backward, to the stack that is seen when it could look.
 """
 

@@ -34,6 +34,15 @@ def goto(page, address, place):
     ready(page)
 
 
+def walk_to(page, place):
+    """Shows another part of the page that is open; what its address says is shown afterwards."""
+    page.evaluate(
+        "place => new Promise(done => {"
+        " addEventListener('hashchange', () => done(), { once: true }); location.hash = place; })",
+        place,
+    )
+
+
 def shown(page):
     """{span row: {column: ns}} of the bars in the panel; what a bar says is what it is."""
     bars = page.eval_on_selector_all(
@@ -58,10 +67,11 @@ def test_every_bar_has_the_numbers_of_the_data_frame(pages, scene):
     profile, address = pages[scene]
     wanted, spans = expected(profile), profile.tables.spans
     assert len(wanted) == len(spans)
-    with page_of(address) as page:
+    with page_of(f"{address}#t=none") as page:
+        ready(page)
         for row, parts in wanted.items():
             root = int(spans.transaction[row])
-            goto(page, address, f"t={root}" + ("" if row == root else f"&span={row}"))
+            walk_to(page, f"t={root}" + ("" if row == root else f"&span={row}"))
             found = shown(page)
             rows = {root, row}
             assert found == {at: wanted[at] for at in rows if wanted[at]}

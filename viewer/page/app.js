@@ -12,6 +12,7 @@ import { EVERYTHING, Model, OUTSIDE } from "./model.js";
 import { showNotices } from "./notices.js";
 import { groupTransactions, Picker } from "./picker.js";
 import { Pieces } from "./pieces.js";
+import { listenScrolls, readPlaces, scrolledPanes, scrollPanes, writePlaces } from "./places.js";
 import { RowSource, rowOrder } from "./rows.js";
 import { findFunctions } from "./search.js";
 import { listenShortcuts } from "./shortcuts.js";
@@ -52,6 +53,7 @@ export class App {
       select: (fn) => this.select(fn),
       hover: () => {},
       sort: (sort) => this.sortBy(sort),
+      opened: (open) => this.keep({ open }),
     });
     this.picker = new Picker(model, (transaction) => this.choose(transaction));
     listenControls((change) => this.change(change));
@@ -86,10 +88,12 @@ export class App {
     const state = readHash(location.hash, this.base, limits, (row) => spans.parent[row] === -1);
     this.state = state;
     this.found = findFunctions(this.model.functions, state.query);
+    this.table.setOpen(state.open);
     this.showTransaction();
     if (state.shown) this.charts.axis.show(...state.shown);
     this.refresh();
     if (state.merged && state.order !== "time") this.merged.axis.show(...state.merged);
+    if (state.scrolled) scrollPanes(readPlaces(state.scrolled), state.direction === "flame");
     this.save();
   }
 
@@ -178,10 +182,15 @@ export class App {
     /** @type {[number, number] | null} */ const shown = axis.isWhole ? null : [axis.x0, axis.x1];
     const sums = this.merged.axis;
     /** @type {[number, number] | null} */ const merged = sums.isWhole ? null : [sums.x0, sums.x1];
-    this.state = { ...this.state, shown, merged };
     byId("zoom-text").textContent = axis.isWhole ? "" : `showing ${duration(axis.x1 - axis.x0)} of ${duration(axis.max - axis.min)}`;
     byId("zoom-reset").disabled = this.axis.isWhole;
     byId("range-shown").hidden = axis.isWhole;
+    this.keep({ shown, merged });
+  }
+
+  /** What changed by itself and is in the address, too. @param {Partial<import("./state.js").State>} some */
+  keep(some) {
+    this.state = { ...this.state, ...some };
     clearTimeout(this.saving);
     this.saving = setTimeout(() => this.save(), 100);
   }
@@ -261,6 +270,7 @@ export class App {
       this.table.nextFound(event.shiftKey ? -1 : 1);
     });
     listenShortcuts(this);
+    listenScrolls(() => this.keep({ scrolled: writePlaces(scrolledPanes(this.state.direction === "flame")) }));
   }
 }
 

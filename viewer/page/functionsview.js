@@ -4,15 +4,17 @@
 import { byId, element } from "./format.js";
 import { boxLayers, graphPlaces, SumGraph } from "./graph.js";
 import { NumberTable } from "./numbertable.js";
+import { readPlaces, writePlaces } from "./places.js";
 import { findFunctions } from "./search.js";
 import { writeView } from "./views.js";
 
 /** What changes the look alone, not the question. */
-const LOOKS = ["o", "u", "g", "s", "x"];
+const LOOKS = ["o", "u", "g", "s", "x", "y"];
 
 /**
  * Every view's state: texts by the address's keys. `o` and `u` are the order of the table and
- * whether it ascends, `g` the chosen function, `s` the search, `x` the part of the graph shown.
+ * whether it ascends, `g` the chosen function, `s` the search, `x` the part of the graph shown,
+ * `y` how far graph and table are scrolled.
  * @typedef {Record<string, string>} ViewState
  * What a view says of its graph.
  * @typedef {{look: import("./flame.js").Look, title: string, tell: (box: import("./graph.js").GraphBox) => import("./tip.js").Told}} GraphTold
@@ -27,7 +29,7 @@ export class FunctionsView {
   constructor(name, start, source, labels) {
     this.name = name;
     this.source = source;
-    /** @type {ViewState} */ this.base = { ...start, o: start.o ?? "", u: "", g: "", s: "", x: "" };
+    /** @type {ViewState} */ this.base = { ...start, o: start.o ?? "", u: "", g: "", s: "", x: "", y: "" };
     /** @type {ViewState} */ this.state = { ...this.base };
     /** @type {any} what Python told, null: nothing yet or an error */ this.told = null;
     /** @type {Uint8Array | null} */ this.found = null;
@@ -47,6 +49,7 @@ export class FunctionsView {
       choose: (row) => this.choose(this.functionOf(row)),
       sort: (key) => this.change({ o: key, u: key === this.state.o && !this.state.u ? "1" : "" }),
     });
+    for (const scroller of this.scrollers) scroller.addEventListener("scroll", () => this.keepScrolled());
     this.said = element("p", { class: "view-said", role: "status", id: `${name}-said` });
     this.detail = element("aside", { id: `${name}-detail`, "aria-label": "Function" });
   }
@@ -109,7 +112,7 @@ export class FunctionsView {
   change(some) {
     // Another question has another graph: the part that was shown of this one means nothing there.
     const other = Object.keys(some).some((key) => !LOOKS.includes(key));
-    this.state = { ...this.state, ...(other ? { x: "" } : {}), ...some };
+    this.state = { ...this.state, ...(other ? { x: "", y: "" } : {}), ...some };
     this.save();
     this.refresh();
   }
@@ -132,8 +135,22 @@ export class FunctionsView {
   keepShown() {
     const { axis } = this.graph;
     this.state.x = axis.isWhole ? "" : `${Math.round(axis.x0)}~${Math.round(axis.x1)}`;
+    this.saveSoon();
+  }
+
+  keepScrolled() {
+    this.state.y = writePlaces(this.scrollers.map((scroller) => scroller.scrollTop));
+    this.saveSoon();
+  }
+
+  saveSoon() {
     clearTimeout(this.saving);
     this.saving = setTimeout(() => document.body.dataset.view === this.name && this.told && this.save(), 100);
+  }
+
+  /** What of the view scrolls by itself: graph and table. */
+  get scrollers() {
+    return [this.places.scroller, this.table.scroller];
   }
 
   /** @param {string} part */
@@ -156,9 +173,11 @@ export class FunctionsView {
       if (this.state !== state) return;
       if (this.told !== told) this.showGraph(told, part);
       else if (restore) this.showPart(part);
+      const places = restore ? readPlaces(state.y, 2) : [];
       this.found = findFunctions(this.functions, state.s);
       this.graph.setMarks(this.found, state.g === "" ? -1 : Number(state.g));
       this.showTold();
+      places.forEach((place, i) => (this.scrollers[i].scrollTop = place));
     } catch (error) {
       if (this.state === state) this.fail(error instanceof Error ? error.message : String(error));
     }

@@ -90,6 +90,7 @@ typedef struct {
     int parked;    /* threads that have long not run, as of the last pass that saw all */
     bool still;    /* of this pass: nobody but those in `awake` can have moved */
     bool stirred;  /* the next pass must look at all */
+    bool settled;  /* none but those that have moved has had the GIL since the pass before */
     Thread **awake;
     int awake_count;
     int64_t asleep_ticks; /* wall time of all still passes so far */
@@ -103,6 +104,12 @@ typedef struct {
 static inline bool thread_is_parked(const Thread *thread) {
     return thread->quiet >= LONG_QUIET && thread->last_state == STATE_IDLE && thread->has_stack &&
            !thread->put_off && thread->held_valid && !thread->held_late && !thread->open_at;
+}
+
+/* Whether it stands elsewhere than at its last look. */
+static inline bool thread_has_moved(const Thread *thread) {
+    return thread->frame != thread->last_frame || thread->leaf_instr != thread->last_instr ||
+           thread->context != thread->last_context;
 }
 
 bool threads_init(Threads *threads, const Layout *layout, Memory *memory);

@@ -49,6 +49,8 @@ void waiters_restart(Waiters *w) {
 void waiters_begin(Waiters *w, int64_t before, int64_t excluded_ticks) {
     w->pass++;
     w->doubtful_count = 0;
+    w->before_ticks = before;
+    w->excluded_now = excluded_ticks;
     waiters_exclude(w, before, excluded_ticks);
 }
 
@@ -87,6 +89,11 @@ static int64_t open_ticks(const Waiters *w, const Waiter *waiter, int64_t now_ti
     return now_ticks - w->excluded_ticks - waiter->since_ticks;
 }
 
+static Sample sample_of(const Waiter *waiter, int64_t span, int64_t wall) {
+    return (Sample){.stack = waiter->stack, .span = waiter->span ? waiter->span : span,
+                    .wall_ticks = wall, .state = waiter->state, .flags = waiter->flags};
+}
+
 /* The row of a transaction. NULL: it is over, or of another sampler. */
 static Waiter *find(Waiters *w, StrandId id) {
     Waiter *waiter = &w->rows[strand_number(id)];
@@ -107,10 +114,25 @@ void waiters_account(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) 
     if (ticks > 0) waiter->accounted_ticks += ticks;
 }
 
+/* No pass until the last one saw it running, so all this time, which may be long where they are
+ * looked at in turn, it waited. */
+static void settle(Waiters *w, Waiter *waiter, int64_t now_ticks) {
+    Strand strand;
+    int64_t gap = now_ticks - w->before_ticks - w->excluded_now;
+    int64_t wall = open_ticks(w, waiter, now_ticks) - gap - waiter->accounted_ticks;
+    if (!waiter->waited || wall <= 0 || !w->samples->passes) return;
+    if (!strands_get(strand_number(waiter->id), &strand) || strand.id != waiter->id) return;
+    release(w, waiter);
+    Sample waited = sample_of(waiter, strand.span, wall);
+    if (!samples_add(w->samples, waiter->thread, &waited, w->charged)) w->dropped++;
+    waiter->accounted_ticks += wall;
+}
+
 void waiters_ran(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) {
     Waiter *waiter = find(w, id);
     if (!waiter || waiter->ran == w->pass) return; /* on two threads at once */
     waiter->ran = w->pass;
+    settle(w, waiter, now_ticks);
     waiter->waited = false;
     waiters_account(w, id, ticks, now_ticks);
 }
@@ -276,9 +298,7 @@ static void account(Waiters *w, Waiter *waiter, Visit *visit, int64_t now_ticks)
     int64_t wall = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
     if (wall <= 0) return;
     waiter->accounted_ticks += wall;
-    int64_t span = waiter->span ? waiter->span : visit->strand.span;
-    visit->now = (Sample){.stack = waiter->stack, .span = span, .wall_ticks = wall,
-                          .state = waiter->state, .flags = waiter->flags};
+    visit->now = sample_of(waiter, visit->strand.span, wall);
     if (waiter->held_valid && sample_is_like(&waiter->held, &visit->now)) {
         waiter->held.wall_ticks += wall;
         return;

@@ -3,7 +3,8 @@
  *
  * While there is time for all of them, each is looked at in every pass, and one that stands where
  * it stood costs a few words of a common copy. Where there are too many for the budget a pass
- * looks at some, in turn, and books to each the time since it was last accounted for.
+ * looks at some, in turn, and books to each the time since it was last accounted for: to the place
+ * where it waits now, or, once it runs, where it was last seen to wait.
  *
  * One that waits for several tasks (gather, a task group) is booked to one of those that are not
  * done, another one every CHOICE_TICKS: each has an equal share of the time, and all of them together
@@ -77,6 +78,7 @@ typedef struct {
     int64_t first_ticks;     /* before that nothing was sampled */
     StrandId past;           /* what was open before this sampler was made is not its own */
     int64_t excluded_ticks;  /* of all outages */
+    int64_t before_ticks, excluded_now; /* when the last pass was; of the outage since */
     Outage outages[OUTAGES_MAX]; /* the latest ones */
     uint32_t outage_count;
     int64_t charged;         /* wall ticks of the pass that is open */

@@ -221,6 +221,34 @@ def test_first_looks_at_thousands_are_not_paid_for_by_looking_no_more(tmp_path):
     assert (table["tail_ns"] / table["duration_ns"]).median() < 0.6
 
 
+def test_what_runs_before_its_turn_came_again_had_waited_until_then(tmp_path):
+    count = 600
+
+    async def request(until, number):
+        with profiler.transaction("wait"):
+            await until[number].wait()
+            if number % 40 == 0:
+                spin(0.03)
+
+    async def main():
+        until = [asyncio.Event() for _ in range(count)]
+        tasks = [asyncio.create_task(request(until, number)) for number in range(count)]
+        await asyncio.sleep(1.5)  # some sixteen are looked at in a pass
+        for one in until:
+            one.set()
+        await asyncio.gather(*tasks)
+
+    with profiler.Profiler(tmp_path, 100, engine="native", budget=0.002) as running:
+        asyncio.run(main())
+    table = load(running.path).waiting(instances=True)
+    told = table["recorded_ns"] + table["unobserved_ns"] + table["tail_ns"]
+    ran = table["on_cpu_ns"] > 0
+    assert ran.sum() >= 10
+    off = (told - table["duration_ns"]).abs()
+    assert off[ran].median() <= 20 * MS
+    assert off[ran].sort_values().iloc[-3] <= 100 * MS  # some were never looked at before
+
+
 def test_more_than_there_is_room_for_are_counted(tmp_path):
     async def request():
         with profiler.transaction("wait"):
