@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import functools
 import importlib
 import logging
 import os
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from flamespan.profiler import active, control, environment
+from flamespan.profiler import active, control, environment, lastthread
 from flamespan.profiler import engine as engines
 from flamespan.profiler.choosing import Choice, Chooser
 from flamespan.profiler.engine import CONTEXT_RULE, Engine, threads
@@ -87,10 +88,14 @@ class Session:
             options.limits,
             None if options.scrub is None else Scrubber(options.scrub),
         )
-        self.recorder.after_flush = self._poll_door
+        self.recorder.after_flush = self._after_flush
 
-    def _poll_door(self) -> None:
-        if _door is not None and _running is self:
+    def _after_flush(self) -> None:
+        if _running is not self:
+            return
+        if lastthread.is_over():
+            end("exit")
+        elif _door is not None:
             _door.poll(self)
 
     def run(self) -> None:
@@ -119,6 +124,7 @@ class Session:
         """End the recording and close its file."""
         self.engine.stop()
         self.recorder.stop(reason)
+        self.recorder.after_flush = None  # else what it holds, megabytes, waits for the collector
         self.log.ended = True
 
 
@@ -209,6 +215,7 @@ def _before_fork() -> None:
     """No thread of ours is there when the process is copied, and no lock of ours is held."""
     global _door_waited  # noqa: PLW0603 - from here to the end of the fork
     _door_waited = _door is not None and _door.DOOR.pause()
+    lastthread.before_fork()
     if _running is not None:
         _running.pause()
 
@@ -225,6 +232,7 @@ def _in_child() -> None:
     """A child gets its own recording; its file is made when there is something to write."""
     global _lock, _running  # noqa: PLW0603
     _lock = threading.RLock()
+    lastthread.in_child(functools.partial(end, "exit"))
     parent, _running = _running, None
     if _door is not None:
         with contextlib.suppress(OSError, RuntimeError):
