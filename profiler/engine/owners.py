@@ -34,7 +34,7 @@ def owner(ident: int) -> Span | None:
         if loop is not None:
             if loop.is_running():
                 task = sys.modules["asyncio"].current_task(loop)
-                context = None if task is None else _context_of(task)
+                context = None if task is None else context_of(task)
                 return None if context is None else context.get(active.ACTIVE)
             if loop.is_closed():
                 switching.LOOPS.pop(ident, None)
@@ -70,7 +70,8 @@ def is_left_out(span: Span | None) -> bool:
     return open_one is not None and not open_one.id
 
 
-def _context_of(task: Any) -> Context | None:
+def context_of(task: Any) -> Context | None:
+    """The context that a task of asyncio's runs in."""
     if hasattr(task, "get_context"):
         found: Context | None = task.get_context()
         return found

@@ -19,6 +19,7 @@ from flamespan.profiler import active, switching, systhreads
 from flamespan.profiler.active import Span
 from flamespan.profiler.engine import Helper, leaf, owners
 from flamespan.profiler.engine.helper import ThreadHelper
+from flamespan.profiler.engine.purewaits import Waits
 from flamespan.profiler.engine.stacks import StackNumbers
 from flamespan.profiler.engine.threads import SeenThread
 from flamespan.profiler.model import Batch, Flag, Samples, Stats, Thread
@@ -71,6 +72,7 @@ class PythonEngine:
         self._thread_rows: list[Thread] = []
         self._next_index = 0
         self._stacks = StackNumbers(max_depth)
+        self._waits = Waits(self._stacks)
         self._samples = Samples(tick_ns=TICK_NS)
         self._stats = Stats()
         self._before = 0  # tick of the pass before
@@ -143,6 +145,7 @@ class PythonEngine:
             definitions.threads, self._thread_rows = self._thread_rows, []
             if restart:
                 self._stacks.restart()
+                self._waits.forget_stacks()
                 for thread in self._threads.values():
                     thread.stack = -1
                     self._thread_rows.append(thread.row())
@@ -259,6 +262,7 @@ class PythonEngine:
             self._forget_dead(frames)
             return
         before = len(self._samples)
+        self._waits.begin(now, gap, gap - charged)
         seen = [
             (ident, frame, before_look[ident] if ident in before_look else owners.owner(ident))
             for ident, frame in frames.items()
@@ -273,6 +277,7 @@ class PythonEngine:
             except Exception:
                 stats.dropped_samples += 1
                 self._complain()
+        self._sample_waits(charged, flags)
         self._end_pass(now, charged, missed, before)
         if len(seen) != len(self._threads):
             self._forget_dead(frames)
@@ -334,6 +339,7 @@ class PythonEngine:
         flags |= thread.flags
         if owners.owner(ident) is not span:
             span, flags = None, flags | _TORN  # it went on meanwhile: do not guess
+        self._waits.ran(span, wall)
         samples = self._samples
         samples.thread.append(thread.index)
         samples.stack.append(thread.stack)
@@ -342,6 +348,25 @@ class PythonEngine:
         samples.cpu_ticks.append(cpu)
         samples.state.append(leaf.state_of(thread.leaf, wall, cpu, cpu_ns >= 0))
         samples.flags.append(flags)
+
+    def _sample_waits(self, charged: int, flags: int) -> None:
+        """Take samples of transactions whose task or greenlet is suspended."""
+        samples = self._samples
+        try:
+            for wait in self._waits.look(self._interval):
+                thread = self._threads.get(wait.ident)
+                if thread is None:
+                    continue
+                samples.thread.append(thread.index)
+                samples.stack.append(wait.stack)
+                samples.span.append(wait.span)
+                samples.wall_extra.append(wait.wall - charged)
+                samples.cpu_ticks.append(0)
+                samples.state.append(wait.state)
+                samples.flags.append(flags | wait.flags)
+        except Exception:
+            self._stats.dropped_samples += 1
+            self._complain()
 
     def _complain(self) -> None:
         """Say once that a thread could not be sampled; the count is in the file."""

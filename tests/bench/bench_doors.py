@@ -100,8 +100,10 @@ class Server:
             "fastapi": ["uvicorn", "app:app", "--port", str(port), "--no-access-log"],
             "flask": ["gunicorn", "app:app", "-b", f"127.0.0.1:{port}", "-k", "gthread"],
         }[kind]
-        if kind == "flask":
-            command += ["--threads", str(CONNECTIONS), "--keep-alive", "600"]
+        command += {
+            "fastapi": ["--timeout-keep-alive", "600"],
+            "flask": ["--threads", str(CONNECTIONS), "--keep-alive", "600"],
+        }[kind]
         self._log = (folder / "log").open("wb")
         self._process = subprocess.Popen(
             [sys.executable, "-m", *command],

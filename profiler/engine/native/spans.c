@@ -214,22 +214,32 @@ static void set_active(SpanState *st, SpanObject *span) {
     Py_XDECREF(token);
 }
 
-void span_deactivate(SpanState *st, SpanObject *span, PyObject *token) {
-    SpanObject *active = span_active(st);
-    if (active == span && PyContextVar_Reset(st->variable, token) < 0) {
-        span_clear_error(); /* entered in another context: there is nothing to restore here */
-        set_active(st, span->parent);
-    }
-    if (active == span) {
-        Py_XDECREF(active);
-        active = span_active(st);
-    }
+/* `active` is the one here now: steals the reference. */
+static void settle(SpanState *st, SpanObject *span, SpanObject *active) {
     if (active && active->end_ns) {
         active = open_one(active);
         set_active(st, active);
     }
     span_left(st, span, active);
     Py_XDECREF(active);
+}
+
+void span_restore(SpanState *st, SpanObject *span, PyObject *token) {
+    if (PyContextVar_Reset(st->variable, token) < 0) {
+        span_clear_error(); /* entered in another context: there is nothing to restore here */
+        set_active(st, span->parent);
+    }
+    settle(st, span, span_active(st));
+}
+
+void span_deactivate(SpanState *st, SpanObject *span, PyObject *token) {
+    SpanObject *active = span_active(st);
+    if (active != span) {
+        settle(st, span, active);
+        return;
+    }
+    span_restore(st, span, token);
+    Py_DECREF(active);
 }
 
 void span_finish(SpanState *st, SpanObject *span, PyObject *error) {

@@ -7,7 +7,7 @@
 #include "sampler.h"
 #include "word.h"
 
-enum { CREDIT_PASSES = 100, DEBT_PASSES = 10 };
+enum { CREDIT_PASSES = 100, DEBT_PASSES = 10, READS_MAX = 3 };
 
 bool waiters_init(Waiters *w, const Layout *layout, Memory *memory, Codes *codes, SpanKey *key,
                   Samples *samples, Threads *threads) {
@@ -43,12 +43,14 @@ void waiters_flush(Waiters *w) {
 }
 
 void waiters_restart(Waiters *w) {
-    for (uint32_t i = 1; i <= w->met; i++) w->rows[i].known = w->rows[i].stands = false;
+    for (uint32_t i = 1; i <= w->met; i++) w->rows[i].known = w->rows[i].waited = false;
 }
 
 void waiters_begin(Waiters *w, int64_t before, int64_t excluded_ticks) {
     w->pass++;
     w->doubtful_count = 0;
+    w->before_ticks = before;
+    w->excluded_now = excluded_ticks;
     if (!excluded_ticks) return;
     w->outages[w->outage_count++ % OUTAGES_MAX] =
         (Outage){.began = before, .ticks = excluded_ticks, .before = w->excluded_ticks};
@@ -88,11 +90,33 @@ static Sample sample_of(const Waiter *waiter, int64_t span, int64_t wall) {
                     .wall_ticks = wall, .state = waiter->state, .flags = waiter->flags};
 }
 
-/* No pass until the last saw it running, so for all this time, which may be long where they are
- * looked at in turn, it waited. */
-static void settle(Waiters *w, Waiter *waiter, int64_t wall) {
+/* The row of a transaction. NULL: it is over, or of another sampler. */
+static Waiter *find(Waiters *w, StrandId id) {
+    Waiter *waiter = &w->rows[strand_number(id)];
     Strand strand;
-    if (!waiter->stands || wall <= w->charged || !w->samples->passes) return;
+    if (!id || id < w->past) return NULL;
+    if (waiter->id != id) {
+        if (!strands_get(strand_number(id), &strand) || strand.id != id) return NULL;
+        meet(w, waiter, &strand);
+    }
+    return waiter;
+}
+
+void waiters_account(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) {
+    Waiter *waiter = find(w, id);
+    if (!waiter) return;
+    int64_t most = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
+    if (ticks > most) ticks = most;
+    if (ticks > 0) waiter->accounted_ticks += ticks;
+}
+
+/* No pass until the last one saw it running, so all this time, which may be long where they are
+ * looked at in turn, it waited. */
+static void settle(Waiters *w, Waiter *waiter, int64_t now_ticks) {
+    Strand strand;
+    int64_t gap = now_ticks - w->before_ticks - w->excluded_now;
+    int64_t wall = open_ticks(w, waiter, now_ticks) - gap - waiter->accounted_ticks;
+    if (!waiter->waited || wall <= 0 || !w->samples->passes) return;
     if (!strands_get(strand_number(waiter->id), &strand) || strand.id != waiter->id) return;
     release(w, waiter);
     Sample waited = sample_of(waiter, strand.span, wall);
@@ -101,32 +125,27 @@ static void settle(Waiters *w, Waiter *waiter, int64_t wall) {
 }
 
 void waiters_ran(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) {
-    Waiter *waiter = &w->rows[strand_number(id)];
-    Strand strand;
-    if (!id || id < w->past) return;
-    if (waiter->id != id) {
-        if (!strands_get(strand_number(id), &strand) || strand.id != id) return;
-        meet(w, waiter, &strand);
-    }
-    if (waiter->ran == w->pass) return; /* on two threads at once */
+    Waiter *waiter = find(w, id);
+    if (!waiter || waiter->ran == w->pass) return; /* on two threads at once */
     waiter->ran = w->pass;
-    int64_t most = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
-    if (ticks > most) ticks = most;
-    if (ticks > 0) waiter->accounted_ticks += ticks;
-    if (ticks < most) settle(w, waiter, most - ticks);
-    waiter->stands = false;
+    settle(w, waiter, now_ticks);
+    waiter->waited = false;
+    waiters_account(w, id, ticks, now_ticks);
 }
 
 void waiters_doubt(Waiters *w, uintptr_t tstate) {
     if (w->doubtful_count < DOUBTFUL_MAX) w->doubtful[w->doubtful_count++] = tstate;
 }
 
+static bool is_doubtful(const Waiters *w, uintptr_t tstate) {
+    for (int i = 0; i < w->doubtful_count; i++)
+        if (w->doubtful[i] == tstate) return true;
+    return w->doubtful_count == DOUBTFUL_MAX;
+}
+
 /* Whether it may run after all: that of a greenlet, unlike a coroutine, is not written on it. */
 static bool may_run(const Waiters *w, const Strand *strand) {
-    if (!strand->frame) return false;
-    for (int i = 0; i < w->doubtful_count; i++)
-        if (w->doubtful[i] == strand->tstate) return true;
-    return w->doubtful_count == DOUBTFUL_MAX;
+    return strand->frame && is_doubtful(w, strand->tstate);
 }
 
 /* The number of the thread whose state lies at `tstate`. */
@@ -211,19 +230,37 @@ static void find_span(Waiters *w, Waiter *waiter, const Strand *strand) {
     waiter->mark.open_at = trace->open_at;
 }
 
-/* False: it cannot be told where it waits now. */
-static bool read_anew(Waiters *w, Waiter *waiter, const Strand *strand, int64_t now_ticks) {
+/* False: it does not stand still, or moved while it was read. */
+static bool read_once(Waiters *w, Waiter *waiter, const Strand *strand) {
     Chain *chain = &w->chain;
     chain->turn = waiter->turn;
-    ChainVerdict verdict = strand->frame ? chain_read_frames(chain, strand->frame)
-                                         : chain_read(chain, strand->owner);
-    bool read = verdict == CHAIN_SUSPENDED && number_stack(w, waiter) &&
-                chain_mark(chain, &waiter->mark);
+    w->verdict = strand->frame ? chain_read_frames(chain, strand->frame)
+                               : chain_read(chain, strand->owner);
+    return w->verdict == CHAIN_SUSPENDED && number_stack(w, waiter) &&
+           chain_mark(chain, &waiter->mark);
+}
+
+/* False: it cannot be told where it waits now. */
+static bool read_anew(Waiters *w, Waiter *waiter, const Strand *strand, int64_t now_ticks) {
+    uint32_t stack = waiter->stack;
+    bool read = false;
+    w->verdict = CHAIN_SUSPENDED;
+    for (int i = 0; i < READS_MAX && !read && w->verdict == CHAIN_SUSPENDED; i++)
+        read = read_once(w, waiter, strand);
     if (read) find_span(w, waiter, strand);
-    waiter->known = read && !chain->unsettled;
-    waiter->many = chain->many;
+    else waiter->stack = stack;
+    waiter->known = read && !w->chain.unsettled;
+    waiter->many = w->chain.many;
     waiter->chosen_ticks = now_ticks;
     return read;
+}
+
+/* It has begun to run since its thread was looked at, some microseconds ago: until then it stood where
+ * it was seen last, and waited for its turn. Once: it may do something else then. */
+static bool just_went_on(Waiters *w, Waiter *waiter, const Strand *strand) {
+    if (w->verdict != CHAIN_RUNS || !waiter->waited || is_doubtful(w, strand->tstate)) return false;
+    waiter->state = STATE_LOOP_WAIT;
+    return true;
 }
 
 /* Of several tasks that it waits for it is another one's turn. */
@@ -257,7 +294,6 @@ static void account(Waiters *w, Waiter *waiter, Visit *visit, int64_t now_ticks)
     int64_t wall = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
     if (wall <= 0) return;
     waiter->accounted_ticks += wall;
-    waiter->stands = true;
     visit->now = sample_of(waiter, visit->strand.span, wall);
     if (waiter->held_valid && sample_is_like(&waiter->held, &visit->now)) {
         waiter->held.wall_ticks += wall;
@@ -296,11 +332,12 @@ void waiters_look(Waiters *w, int64_t now_ticks, double allowed_ns) {
     for (int i = 0; i < w->visit_count; i++) {
         Visit *visit = &w->visits[i];
         Waiter *waiter = &w->rows[strand_number(visit->strand.id)];
-        if ((waiter->known || read_anew(w, waiter, &visit->strand, now_ticks)) &&
-            is_current(&visit->strand))
+        bool stands = waiter->known || read_anew(w, waiter, &visit->strand, now_ticks);
+        if ((stands || just_went_on(w, waiter, &visit->strand)) && is_current(&visit->strand))
             account(w, waiter, visit, now_ticks);
         else
             release(w, waiter);
+        waiter->waited = stands;
     }
     if (!w->visit_count) return;
     double spent = (double)(clock_ns_of(CLOCK_THREAD_CPUTIME_ID) - began_ns);

@@ -64,6 +64,7 @@ static void fill_frame(const Layout *l, uintptr_t addr, const uint8_t *at, WalkF
     frame->code = word_at(at, l->frame_code) & ~(uintptr_t)7;
     frame->instr = word_at(at, l->frame_instr);
     frame->owner = at[l->frame_owner];
+    frame->known = NULL;
     frame->unit = 0;
     frame->running = executes(l, at);
     frame->from_c = l->frame_entry && at[l->frame_entry];
@@ -310,11 +311,13 @@ Verdict walk_thread(Walker *w, uintptr_t tstate, Prediction *p, bool running) {
         for (int n = w->code; n < w->end; n += 2) codes_take(w->codes, &w->pieces[n]);
         for (int n = 0; n < walk->count; n++) w->addrs[n] = walk->frames[n].code;
         codes_check(w->codes, w->addrs, walk->count);
+        for (int n = 0; n < walk->count; n++)
+            walk->frames[n].known = codes_known(w->codes, w->addrs[n]);
         bool whole;
         good = walk_check(w, p, &whole);
         walk->leaf_instr = walk->frames[0].instr;
         if (!whole) continue;
-        if (running && !calls_known(&w->calls, w->codes, walk, p->last, p->last_count)) continue;
+        if (running && !calls_known(&w->calls, walk, p->last, p->last_count)) continue;
         remember(walk, p);
         return WALK_WHOLE;
     }

@@ -54,6 +54,15 @@ def test_it_says_that_there_are_no_stacks(recorded):
     assert max(profile.tree().depth) == 1
 
 
+def test_a_function_that_is_hidden_leaves_the_others_their_times(recorded):
+    profile = load(recorded)
+    for view in (profile.hide("outer"), profile.application_frames()):
+        before, after = (p.functions().set_index("function")["total_ns"] for p in (profile, view))
+        kept = set(after.index) & set(before.index)
+        assert "inner" in kept
+        assert all(after[name] == before[name] for name in kept if not name.startswith("<"))
+
+
 def test_two_files_add_up(recorded, tmp_path):
     copy = tmp_path / "y.prof"
     copy.write_bytes(recorded.read_bytes())

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 
@@ -366,3 +367,27 @@ def test_greenlets_wait_too(tmp_path):
         assert entered > 150 * MS
         if sys.version_info < (3, 14):
             assert any(stack[-2:] == ("nap", "sleep") for _, stack, _ in rows)
+
+
+def test_no_sample_of_a_transaction_is_told_behind_its_end(tmp_path):
+    """Not even one of a thread that was left to the next pass since it had just woken up."""
+
+    def client(until):
+        while time.monotonic() < until:
+            with profiler.transaction("get"):
+                spin(0.0005)
+                time.sleep(0.001)
+                spin(0.0005)
+
+    def main():
+        until = time.monotonic() + 0.5
+        threads = [threading.Thread(target=client, args=(until,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    recording = record(tmp_path, main, rate_hz=2000)
+    over = ends(recording)
+    late = [row for row in recordings.rows(recording) if row.time_ns > over.get(row.span, 1 << 62)]
+    assert not late
