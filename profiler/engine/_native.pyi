@@ -339,9 +339,6 @@ def set_await_types(
 ) -> None:
     """What leads from one coroutine to the next; see ``awaits.py``."""
 
-def use_greenlets(getcurrent: Callable[[], object], /) -> None:
-    """Transactions entered in greenlets are sampled where these wait."""
-
 def step_of(inner: Coroutine[Any, Any, Any], /) -> Any:
     """An awaitable around a coroutine, as requests put it around ``send`` and ``receive``."""
 

@@ -160,7 +160,9 @@ static void find_threads(Sampler *s) {
 }
 
 void pass_resume(Sampler *s) {
-    s->before = clock_now_ns() / TICK_NS;
+    int64_t now = clock_now_ns() / TICK_NS;
+    waiters_exclude(&s->waiters, s->before, now - s->before); /* nobody looked: for a fork */
+    s->before = now;
     s->state_files = 0; /* those of the sampler thread before went with it */
     for (int i = 0; i < s->threads.count; i++) s->threads.rows[i]->state_file = -1;
     for (int i = 0; i < s->threads.gone_count; i++) s->threads.gone[i]->state_file = -1;

@@ -51,7 +51,11 @@ void waiters_begin(Waiters *w, int64_t before, int64_t excluded_ticks) {
     w->doubtful_count = 0;
     w->before_ticks = before;
     w->excluded_now = excluded_ticks;
-    if (!excluded_ticks) return;
+    waiters_exclude(w, before, excluded_ticks);
+}
+
+void waiters_exclude(Waiters *w, int64_t before, int64_t excluded_ticks) {
+    if (excluded_ticks <= 0) return;
     w->outages[w->outage_count++ % OUTAGES_MAX] =
         (Outage){.began = before, .ticks = excluded_ticks, .before = w->excluded_ticks};
     w->excluded_ticks += excluded_ticks;

@@ -93,6 +93,8 @@ void waiters_free(Waiters *waiters);
 
 /* A pass begins: the first `excluded_ticks` since `before`, when the last one was, count for nobody. */
 void waiters_begin(Waiters *waiters, int64_t before, int64_t excluded_ticks);
+/* So many ticks after `before` count for nobody. */
+void waiters_exclude(Waiters *waiters, int64_t before, int64_t excluded_ticks);
 /* A thread was seen in this transaction, and is charged `ticks`. */
 void waiters_ran(Waiters *waiters, StrandId id, int64_t ticks, int64_t now_ticks);
 /* It has a sample of so many ticks, but not in this pass. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -391,3 +392,52 @@ def test_no_sample_of_a_transaction_is_told_behind_its_end(tmp_path):
     over = ends(recording)
     late = [row for row in recordings.rows(recording) if row.time_ns > over.get(row.span, 1 << 62)]
     assert not late
+
+
+LATE_IMPORT = """
+import sys
+from pathlib import Path
+from flamespan import profiler
+
+with profiler.Profiler(Path(sys.argv[1]), 500, engine="native") as running:
+    import gevent
+
+    def request():
+        with profiler.transaction("get"):
+            gevent.sleep(0.2)
+
+    gevent.joinall([gevent.spawn(request) for _ in range(3)])
+print(running.path)
+"""
+
+
+def test_greenlets_that_are_imported_after_the_start_are_followed_from_the_first_on(tmp_path):
+    pytest.importorskip("gevent")
+    done = subprocess.run(
+        [sys.executable, "-c", LATE_IMPORT, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    table = load(done.stdout.strip()).waiting(instances=True)
+    told = table["recorded_ns"] + table["unobserved_ns"] + table["tail_ns"]
+    assert len(table) == 3
+    assert ((told - table["duration_ns"]).abs() < 5 * MS).all()
+
+
+def test_time_in_which_no_pass_was_made_for_a_fork_is_in_no_sample(tmp_path):
+    async def main():
+        with profiler.transaction("get"):
+            for _ in range(5):
+                await asyncio.sleep(0.02)
+                child = os.fork()
+                if not child:
+                    os._exit(0)
+                os.waitpid(child, 0)
+
+    with profiler.Profiler(tmp_path, 500, engine="native") as running:
+        asyncio.run(main())
+    (row,) = load(running.path).waiting(instances=True).to_dict("records")
+    told = row["recorded_ns"] + row["unobserved_ns"] + row["tail_ns"]
+    assert abs(told - row["duration_ns"]) < 5 * MS, row
