@@ -84,7 +84,7 @@ class Request:
                 self.route = route if type(route) is str else None
 
     def _describe(self, span: Any, error: BaseException | None, status: str) -> None:
-        if error is not None and not self.code:
+        if error is not None and not self.code and not isinstance(error, _Web.cancelling):
             self.code = 500
         name, span.tags, usual = _Web.outcome(self._prefix, self.route, self.code)
         if isinstance(error, _Web.cancelling):

@@ -119,7 +119,7 @@ static void set_status(Request *self, PyObject *error, PyObject *status, PyObjec
 
 static void describe(Request *self, PyObject *error, PyObject *status) {
     SpanObject *span = self->span;
-    if (error && !self->code) self->code = 500;
+    if (error && !self->code && !is_cancelling(self->state, error)) self->code = 500;
     PyObject *outcome = outcomes_get(self->state, self->prefix, self->route, self->code);
     if (!outcome) {
         span_clear_error();

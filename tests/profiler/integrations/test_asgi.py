@@ -86,10 +86,14 @@ def test_errors_cancelling_and_a_client_that_is_gone(recorded):
         call(Middleware(cancelled))
     with pytest.raises(OSError):
         call(Middleware(hello), send=gone)
-    assert recorded().counts() == {
+    record = recorded()
+    assert record.counts() == {
         ("GET <no route>", "http.server", "error"): 1,
         ("GET <no route>", "http.server", "cancelled"): 2,
     }
+    # One that was given up before its answer began has no code.
+    codes = [told.tags.get("http.status_code") for told in record.transactions]
+    assert codes == ["500", None, "200"]
 
 
 def test_websockets_that_are_taken_refused_and_broken(recorded):
