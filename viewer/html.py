@@ -46,6 +46,7 @@ MODULES = (
     "tip",
     "notices",
     "roving",
+    "focus",
     "charts",
     "merged",
     "graph",
