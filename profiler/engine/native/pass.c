@@ -194,6 +194,7 @@ void pass_wake(Sampler *s) {
         thread->last_state = STATE_UNKNOWN;
     }
     int64_t now = clock_now_ns() / TICK_NS;
+    waiters_exclude(&s->waiters, s->before, now - s->before);
     s->asleep += now - s->before;
     s->before = now;
 }
