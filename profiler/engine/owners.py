@@ -64,6 +64,16 @@ def span_id(span: Span | None) -> int:
     return NO_SPAN if open_one is None else open_one.id
 
 
+def since_ns(span: Span | None, ident: int, now_ns: int) -> int:
+    """Since when thread ``ident`` is known to be there: the oldest span it opened; else now."""
+    found = now_ns
+    while span is not None:
+        if span.thread_ident == ident:
+            found = span.start_ns
+        span = span.parent
+    return found
+
+
 def is_left_out(span: Span | None) -> bool:
     """Whether the span is of a transaction that is not recorded."""
     open_one = None if span is None else span.open_ancestor()

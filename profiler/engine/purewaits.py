@@ -54,12 +54,13 @@ class Wait(NamedTuple):
 class _Waiter:
     """One transaction: its task or greenlet, and what of its time is accounted for."""
 
-    __slots__ = ("future", "ident", "ran", "seen", "since", "task")
+    __slots__ = ("future", "ident", "last", "ran", "seen", "since", "task")
 
     def __init__(self, note: switching.Note, since: int) -> None:
         self.task, self.ident = note.task, note.ident
         self.since = since  # ticks that count, up to which it is accounted for
         self.ran = 0  # the pass in which a thread had its time
+        self.last: tuple[int, int, int, int] | None = None  # as it was seen waiting, before it ran
         self.future: weakref.ref[Any] | None = None
         self.seen: tuple[int, int, int, int] | None = None
 
@@ -70,6 +71,7 @@ class Waits:
     def __init__(self, stacks: StackNumbers) -> None:
         self._stacks = stacks
         self._rows: dict[int, _Waiter] = {}
+        self._late: list[Wait] = []
         self._turns: deque[int] = deque()
         self._lapsed: dict[int, int] = {}  # up to which tick they are accounted for
         self._now = self._pass = 0
@@ -78,6 +80,7 @@ class Waits:
     def begin(self, now: int, gap: int, excluded: int) -> None:
         """The pass at tick ``now``: ``excluded``, the first of ``gap`` ticks, count for nobody."""
         self._now, self._pass = now, self._pass + 1
+        self._late.clear()
         notes = switching.TASKS
         while notes:
             note = notes.popleft()
@@ -95,18 +98,27 @@ class Waits:
         if root is None or not self._rows:
             return
         waiter = self._rows.get(root.transaction.id)
-        if waiter is not None and waiter.ran != self._pass:  # or two threads have it
-            waiter.since = min(waiter.since + wall, self._now - self._excluded)
-            waiter.ran = self._pass
+        if waiter is None or waiter.ran == self._pass:  # two threads have it
+            return
+        now = self._now - self._excluded
+        before = now - wall - waiter.since
+        if before > 0 and waiter.last is not None:
+            # No pass until the last one saw it running: it waited where it was seen last.
+            stack, owner, state, flags = waiter.last
+            self._late.append(Wait(waiter.ident, stack, owner, before, state, flags))
+            waiter.since += before
+        waiter.since = min(waiter.since + wall, now)
+        waiter.ran, waiter.last = self._pass, None
 
     def forget_stacks(self) -> None:
         """Stacks are numbered anew."""
         for waiter in self._rows.values():
-            waiter.seen = None
+            waiter.seen = waiter.last = None
 
     def look(self, interval: int) -> Iterator[Wait]:
         """Samples of those whose turn it is in this pass; passes are ``interval`` ticks apart."""
         allowed_ns = int(interval * TICK_NS * SHARE)
+        yield from self._late
         began_ns, looked, over = time.perf_counter_ns(), 0, 0
         for _ in range(len(self._turns)):
             number = self._turns.popleft()
@@ -139,7 +151,7 @@ class Waits:
         if stands is None:
             return None
         waiter.since += wall
-        stack, owner, state, flags = stands
+        waiter.last = stack, owner, state, flags = stands
         return Wait(waiter.ident, stack, owner, wall, state, flags)
 
     def _stands(self, number: int, waiter: _Waiter, span: Span) -> tuple[int, int, int, int] | None:

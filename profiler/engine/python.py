@@ -213,7 +213,9 @@ class PythonEngine:
                 thread.cpu_ns = thread.read_cpu_ns()
                 thread.stack = -1  # it may stand there by another way
             now = time.monotonic_ns() // TICK_NS
-            self._asleep += now - self._before
+            slept = now - self._before
+            self._waits.begin(now, slept, slept)
+            self._asleep += slept
             self._stats.asleep_ns += now * TICK_NS - self._asleep_since_ns
             self._asleep_since_ns = 0
             self._before = now
@@ -328,7 +330,10 @@ class PythonEngine:
             thread = self._meet(ident)
             cpu_ns = thread.cpu_ns
             total = max(0, cpu_ns) // TICK_NS
-            wall = min(charged, max(self._interval, total))
+            open_ticks = (
+                self._before - owners.since_ns(span, ident, self._before * TICK_NS) // TICK_NS
+            )
+            wall = min(charged, max(self._interval, total, open_ticks))
             cpu = min(wall, total)
         else:
             cpu = cpu_ns // TICK_NS - before_ns // TICK_NS if 0 <= before_ns < cpu_ns else 0

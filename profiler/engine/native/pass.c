@@ -122,7 +122,7 @@ static void release_moved(Sampler *s, int64_t now_ticks, int64_t charged, uint8_
             continue;
         }
         Sample *now = &thread->now;
-        /* A new thread is charged an interval or its CPU time, whichever is more. */
+        /* A new thread is charged an interval, or what it is known to have been there for. */
         int64_t least = now->wall_ticks > s->interval_ticks ? now->wall_ticks : s->interval_ticks;
         if (now->wall_ticks < 0 || least > charged) now->wall_ticks = charged;
         else now->wall_ticks = least;
@@ -194,6 +194,7 @@ void pass_wake(Sampler *s) {
         thread->last_state = STATE_UNKNOWN;
     }
     int64_t now = clock_now_ns() / TICK_NS;
+    waiters_exclude(&s->waiters, s->before, now - s->before);
     s->asleep += now - s->before;
     s->before = now;
 }

@@ -31,110 +31,8 @@ void waiters_free(Waiters *w) {
     memset(w, 0, sizeof *w);
 }
 
-static void release(Waiters *w, Waiter *waiter) {
-    if (!waiter->held_valid) return;
-    waiter->held_valid = false;
-    if (!samples_add(w->samples, waiter->thread, &waiter->held, w->charged)) w->dropped++;
-}
-
-void waiters_flush(Waiters *w) {
-    for (uint32_t i = 1; i <= w->high; i++) release(w, &w->rows[i]);
-    w->high = 0;
-}
-
 void waiters_restart(Waiters *w) {
     for (uint32_t i = 1; i <= w->met; i++) w->rows[i].known = w->rows[i].waited = false;
-}
-
-void waiters_begin(Waiters *w, int64_t before, int64_t excluded_ticks) {
-    w->pass++;
-    w->doubtful_count = 0;
-    w->before_ticks = before;
-    w->excluded_now = excluded_ticks;
-    waiters_exclude(w, before, excluded_ticks);
-}
-
-void waiters_exclude(Waiters *w, int64_t before, int64_t excluded_ticks) {
-    if (excluded_ticks <= 0) return;
-    w->outages[w->outage_count++ % OUTAGES_MAX] =
-        (Outage){.began = before, .ticks = excluded_ticks, .before = w->excluded_ticks};
-    w->excluded_ticks += excluded_ticks;
-}
-
-/* Ticks up to `at` that count for nobody. */
-static int64_t excluded_until(const Waiters *w, int64_t at) {
-    uint32_t kept = w->outage_count < OUTAGES_MAX ? w->outage_count : OUTAGES_MAX;
-    for (uint32_t i = 1; i <= kept; i++) {
-        const Outage *outage = &w->outages[(w->outage_count - i) % OUTAGES_MAX];
-        int64_t inside = at - outage->began;
-        if (inside > 0) return outage->before + (inside < outage->ticks ? inside : outage->ticks);
-        if (i == kept) return outage->before;
-    }
-    return 0;
-}
-
-/* Another transaction has this number now. */
-static void meet(Waiters *w, Waiter *waiter, const Strand *strand) {
-    release(w, waiter);
-    uint32_t number = strand_number(strand->id);
-    if (number > w->met) w->met = number;
-    int64_t start = strand->start_ns / TICK_NS;
-    *waiter = (Waiter){.id = strand->id, .turn = mix(strand->id)};
-    if (start < w->first_ticks) start = w->first_ticks;
-    waiter->since_ticks = start - excluded_until(w, start);
-}
-
-/* How long it has been open, as far as that counts. */
-static int64_t open_ticks(const Waiters *w, const Waiter *waiter, int64_t now_ticks) {
-    return now_ticks - w->excluded_ticks - waiter->since_ticks;
-}
-
-static Sample sample_of(const Waiter *waiter, int64_t span, int64_t wall) {
-    return (Sample){.stack = waiter->stack, .span = waiter->span ? waiter->span : span,
-                    .wall_ticks = wall, .state = waiter->state, .flags = waiter->flags};
-}
-
-/* The row of a transaction. NULL: it is over, or of another sampler. */
-static Waiter *find(Waiters *w, StrandId id) {
-    Waiter *waiter = &w->rows[strand_number(id)];
-    Strand strand;
-    if (!id || id < w->past) return NULL;
-    if (waiter->id != id) {
-        if (!strands_get(strand_number(id), &strand) || strand.id != id) return NULL;
-        meet(w, waiter, &strand);
-    }
-    return waiter;
-}
-
-void waiters_account(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) {
-    Waiter *waiter = find(w, id);
-    if (!waiter) return;
-    int64_t most = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
-    if (ticks > most) ticks = most;
-    if (ticks > 0) waiter->accounted_ticks += ticks;
-}
-
-/* No pass until the last one saw it running, so all this time, which may be long where they are
- * looked at in turn, it waited. */
-static void settle(Waiters *w, Waiter *waiter, int64_t now_ticks) {
-    Strand strand;
-    int64_t gap = now_ticks - w->before_ticks - w->excluded_now;
-    int64_t wall = open_ticks(w, waiter, now_ticks) - gap - waiter->accounted_ticks;
-    if (!waiter->waited || wall <= 0 || !w->samples->passes) return;
-    if (!strands_get(strand_number(waiter->id), &strand) || strand.id != waiter->id) return;
-    release(w, waiter);
-    Sample waited = sample_of(waiter, strand.span, wall);
-    if (!samples_add(w->samples, waiter->thread, &waited, w->charged)) w->dropped++;
-    waiter->accounted_ticks += wall;
-}
-
-void waiters_ran(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) {
-    Waiter *waiter = find(w, id);
-    if (!waiter || waiter->ran == w->pass) return; /* on two threads at once */
-    waiter->ran = w->pass;
-    settle(w, waiter, now_ticks);
-    waiter->waited = false;
-    waiters_account(w, id, ticks, now_ticks);
 }
 
 void waiters_doubt(Waiters *w, uintptr_t tstate) {
@@ -168,11 +66,11 @@ static bool find_thread(const Waiters *w, Waiter *waiter, uintptr_t tstate) {
 static bool is_waiting(Waiters *w, uint32_t number, Strand *strand) {
     Waiter *waiter = &w->rows[number];
     if (!strands_get(number, strand) || strand->id < w->past) {
-        release(w, waiter);
+        waiter_release(w, waiter);
         return false;
     }
-    if (waiter->id != strand->id) meet(w, waiter, strand);
-    if (waiter->ran == w->pass) release(w, waiter);
+    if (waiter->id != strand->id) waiter_meet(w, waiter, strand);
+    if (waiter->ran == w->pass) waiter_release(w, waiter);
     return waiter->ran != w->pass && !may_run(w, strand) && find_thread(w, waiter, strand->tstate);
 }
 
@@ -295,15 +193,15 @@ static void compare(Waiters *w, int64_t now_ticks) {
 }
 
 static void account(Waiters *w, Waiter *waiter, Visit *visit, int64_t now_ticks) {
-    int64_t wall = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
+    int64_t wall = waiter_open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
     if (wall <= 0) return;
     waiter->accounted_ticks += wall;
-    visit->now = sample_of(waiter, visit->strand.span, wall);
+    visit->now = waiter_sample(waiter, visit->strand.span, wall);
     if (waiter->held_valid && sample_is_like(&waiter->held, &visit->now)) {
         waiter->held.wall_ticks += wall;
         return;
     }
-    release(w, waiter);
+    waiter_release(w, waiter);
     visit->due = true;
 }
 
@@ -340,7 +238,7 @@ void waiters_look(Waiters *w, int64_t now_ticks, double allowed_ns) {
         if ((stands || just_went_on(w, waiter, &visit->strand)) && is_current(&visit->strand))
             account(w, waiter, visit, now_ticks);
         else
-            release(w, waiter);
+            waiter_release(w, waiter);
         waiter->waited = stands;
     }
     if (!w->visit_count) return;

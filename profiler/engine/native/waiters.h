@@ -109,4 +109,12 @@ void waiters_take(Waiters *waiters, int64_t charged);
 void waiters_flush(Waiters *waiters);
 void waiters_restart(Waiters *waiters);
 
+/* Of one of them, for those that look (waiters.c) and those that account (accounts.c): hand over what
+ * is held back; another transaction has its number now; how long it has been open, as far as that
+ * counts; a sample of where it waits. */
+void waiter_release(Waiters *waiters, Waiter *waiter);
+void waiter_meet(Waiters *waiters, Waiter *waiter, const Strand *strand);
+int64_t waiter_open_ticks(const Waiters *waiters, const Waiter *waiter, int64_t now_ticks);
+Sample waiter_sample(const Waiter *waiter, int64_t span, int64_t wall_ticks);
+
 #endif

@@ -54,7 +54,7 @@ def read(path: Path, seen: Seen) -> None:
                 duration_ns=end.end_ns - start.start_ns,
                 thread_ns=sum_ns,
                 gap_ns=passes.gap_ns(end.end_ns),
-                lost_ns=lost_ns,
+                lost_ns=passes.lost_ns(start.start_ns, end.end_ns),
             )
             seen.sums.setdefault(int(start.name), []).append(took)
 
