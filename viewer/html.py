@@ -48,6 +48,7 @@ MODULES = (
     "tip",
     "notices",
     "roving",
+    "focus",
     "charts",
     "merged",
     "graph",

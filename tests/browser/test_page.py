@@ -366,6 +366,15 @@ def test_the_address_holds_the_state(page, profile, file):
     check_tree(page, profile.all_states().application_frames().collapse_recursion(), "top-down")
 
 
+def test_an_address_that_the_page_was_not_told_of_yet_stands(page):
+    page.evaluate("""() => {
+      document.getElementById("zoom-in").click();  // written a tenth of a second later
+      history.replaceState(null, "", "#t=none");  // of which no event tells
+    }""")
+    page.wait_for_timeout(300)
+    assert page.url.endswith("#t=none")
+
+
 def test_help(page):
     page.keyboard.press("?")
     assert page.locator("#help").is_visible()

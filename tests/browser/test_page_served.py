@@ -105,6 +105,28 @@ def test_a_large_recording_comes_transaction_by_transaction(browser_page, server
     check_bottom_up(page, profile)
 
 
+def test_the_last_question_is_answered_whatever_comes_first(browser_page, server, ids):
+    page = opened(browser_page, f"{server.url}#r={ids[0]}&t=all")
+    page.evaluate("""() => {
+      const { fetch } = window;
+      let slow = 400;
+      window.fetch = async (...asked) => {
+        const wait = slow;
+        slow = 0;
+        await new Promise((done) => setTimeout(done, wait));
+        return fetch(...asked);
+      };
+    }""")
+    page.click("#picker-list .group")
+    first, second = page.locator("#picker-list .instance").all()[:2]
+    wanted = second.get_attribute("data-pick")
+    first.click()
+    second.click()
+    page.wait_for_timeout(700)
+    assert f"t={wanted}&" in f"{page.url}&"
+    assert page.get_attribute("#main", "aria-busy") is None
+
+
 def test_served_aggregates_have_every_clock_and_fold(browser_page, server, folder, ids):
     profile = load(folder / "a-webapp.fspan")
     page = opened(browser_page, f"{server.url}#v=aggregate&r={ids[0]}")

@@ -8,6 +8,7 @@ from flamespan.aggregator.waiting import COLUMNS
 from flamespan.viewer.html import render_html
 from helpers import waits, webapp
 from helpers.chromium import page_of
+from helpers.pagestate import walk_to
 from helpers.pagetable import ready
 
 pytestmark = pytest.mark.browser
@@ -32,15 +33,6 @@ def goto(page, address, place):
     page.goto("about:blank")
     page.goto(f"{address}#{place}")
     ready(page)
-
-
-def walk_to(page, place):
-    """Shows another part of the page that is open; what its address says is shown afterwards."""
-    page.evaluate(
-        "place => new Promise(done => {"
-        " addEventListener('hashchange', () => done(), { once: true }); location.hash = place; })",
-        place,
-    )
 
 
 def shown(page):

@@ -23,6 +23,15 @@ def until(page, condition):
         page.wait_for_timeout(50)
 
 
+def walk_to(page, place):
+    """Gives an open page another address; what it says is shown afterwards."""
+    page.evaluate(
+        "place => new Promise(done => { if (location.hash === `#${place}`) return done();"
+        " addEventListener('hashchange', () => done(), { once: true }); location.hash = place; })",
+        place,
+    )
+
+
 def numbers(text):
     """The whole numbers in a part of the address."""
     return [int(part) for part in re.split("~", text)]

@@ -5,6 +5,7 @@ import { Answers } from "./answers.js";
 import { Charts } from "./charts.js";
 import { listenControls, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
+import { keepFocus } from "./focus.js";
 import { byId, duration, element } from "./format.js";
 import { FRAME_TABS, FramePane, showCuts } from "./framepane.js";
 import { MergedChart } from "./mergedchart.js";
@@ -183,8 +184,10 @@ export class App {
     const sums = this.merged.axis;
     /** @type {[number, number] | null} */ const merged = sums.isWhole ? null : [sums.x0, sums.x1];
     byId("zoom-text").textContent = axis.isWhole ? "" : `showing ${duration(axis.x1 - axis.x0)} of ${duration(axis.max - axis.min)}`;
-    byId("zoom-reset").disabled = this.axis.isWhole;
-    byId("range-shown").hidden = axis.isWhole;
+    keepFocus(() => {
+      byId("zoom-reset").disabled = this.axis.isWhole;
+      byId("range-shown").hidden = axis.isWhole;
+    });
     this.keep({ shown, merged });
   }
 
@@ -192,7 +195,8 @@ export class App {
   keep(some) {
     this.state = { ...this.state, ...some };
     clearTimeout(this.saving);
-    this.saving = setTimeout(() => this.save(), 100);
+    // Another address that was just given, and not yet told of, stands.
+    this.saving = setTimeout(() => location.hash === this.written && this.save(), 100);
   }
 
   /** What is shown becomes the window. */
@@ -207,8 +211,12 @@ export class App {
     this.change({ sort, ascending: again ? !this.state.ascending : sort === "name" });
   }
 
-  /** Computes the table for the state and shows everything that hangs on it. */
   refresh() {
+    keepFocus(() => this.showState());
+  }
+
+  /** Computes the table for the state and shows everything that hangs on it. */
+  showState() {
     const { state, model } = this;
     const window_ = model.window(state.transaction, state.range);
     const choice = { transaction: state.transaction, ...window_, states: this.countedStates(), clock: state.clock, off: state.off, cut: this.cut };

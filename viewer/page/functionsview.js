@@ -1,6 +1,7 @@
 // @ts-check
 /** What the aggregate and the compare view share: state in the address, search, flame graph, table, detail. */
 
+import { keepFocus } from "./focus.js";
 import { byId, element } from "./format.js";
 import { boxLayers, graphPlaces, SumGraph } from "./graph.js";
 import { NumberTable } from "./numbertable.js";
@@ -40,6 +41,7 @@ export class FunctionsView {
     });
     this.graph.axis.onChange(() => this.keepShown());
     this.saving = 0;
+    this.written = "";
     this.heading = element("div", { class: "view-heading" });
     this.search = this.searchBox();
     this.out = element("button", { type: "button", id: `${name}-out`, class: "quiet", text: "all of the graph" });
@@ -120,7 +122,7 @@ export class FunctionsView {
   save() {
     /** @type {ViewState} */ const said = {};
     for (const [key, value] of Object.entries(this.state)) said[key] = value === this.base[key] ? "" : value;
-    writeView(this.name, said, this.source.suffix);
+    this.written = writeView(this.name, said, this.source.suffix);
   }
 
   /** @param {URLSearchParams} given */
@@ -128,6 +130,7 @@ export class FunctionsView {
     /** @type {ViewState} */ const state = { ...this.base };
     for (const key of Object.keys(state)) state[key] = given.get(key) ?? state[key];
     this.state = state;
+    this.written = location.hash;
     this.refresh(true);
   }
 
@@ -145,7 +148,8 @@ export class FunctionsView {
 
   saveSoon() {
     clearTimeout(this.saving);
-    this.saving = setTimeout(() => document.body.dataset.view === this.name && this.told && this.save(), 100);
+    // Another address that was just given, and not yet told of, stands.
+    this.saving = setTimeout(() => location.hash === this.written && this.told && this.save(), 100);
   }
 
   /** What of the view scrolls by itself: graph and table. */
@@ -160,28 +164,35 @@ export class FunctionsView {
     else this.graph.axis.reset();
   }
 
-  /** @param {boolean} restore whether the part of the graph that the state names is shown again */
-  /** Asks for what the state says and shows it; a later question makes an earlier one void. */
+  /**
+   * Asks for what the state says and shows it; a later question makes an earlier one void.
+   * @param {boolean} restore whether the part of the graph and the place that the state names are shown again
+   */
   async refresh(restore = false) {
     const { state } = this;
     const part = state.x;
-    this.showControls();
+    keepFocus(() => this.showControls());
     if (this.search.value !== state.s) this.search.value = state.s;
     byId(this.name).setAttribute("aria-busy", "true");
     try {
       const told = await this.ask();
-      if (this.state !== state) return;
-      if (this.told !== told) this.showGraph(told, part);
-      else if (restore) this.showPart(part);
-      const places = restore ? readPlaces(state.y, 2) : [];
-      this.found = findFunctions(this.functions, state.s);
-      this.graph.setMarks(this.found, state.g === "" ? -1 : Number(state.g));
-      this.showTold();
-      places.forEach((place, i) => (this.scrollers[i].scrollTop = place));
+      if (this.state === state) keepFocus(() => this.showAnswer(told, part, restore));
     } catch (error) {
-      if (this.state === state) this.fail(error instanceof Error ? error.message : String(error));
+      if (this.state === state) keepFocus(() => this.fail(error instanceof Error ? error.message : String(error)));
     }
-    byId(this.name).removeAttribute("aria-busy");
+    if (this.state === state) byId(this.name).removeAttribute("aria-busy");
+  }
+
+  /** @param {any} told @param {string} part of the graph @param {boolean} restore */
+  showAnswer(told, part, restore) {
+    const { state } = this;
+    const places = restore ? readPlaces(state.y, 2) : [];
+    if (this.told !== told) this.showGraph(told, part);
+    else if (restore) this.showPart(part);
+    this.found = findFunctions(this.functions, state.s);
+    this.graph.setMarks(this.found, state.g === "" ? -1 : Number(state.g));
+    this.showTold();
+    places.forEach((place, i) => (this.scrollers[i].scrollTop = place));
   }
 
   /** @param {any} told @param {string} part of the graph that is shown */

@@ -81,10 +81,7 @@ export class NumberTable {
   heading(column, look) {
     const chosen = column.key === look.sort;
     const button = element("button", { type: "button", "data-sort-by": column.key, title: column.about, text: column.title });
-    button.addEventListener("click", () => {
-      this.events.sort(column.key);
-      /** @type {HTMLElement | null} */ (this.head.querySelector(`[data-sort-by="${column.key}"]`))?.focus();
-    });
+    button.addEventListener("click", () => this.events.sort(column.key));
     return element("th", { scope: "col", "aria-sort": chosen ? (look.ascending ? "ascending" : "descending") : "none" }, [button]);
   }
 

@@ -26,6 +26,7 @@ void request_dealloc(Request *self) {
     PyObject_GC_UnTrack(self);
     type->tp_clear((PyObject *)self);
     Py_CLEAR(self->span);
+    Py_CLEAR(self->before);
     Py_CLEAR(self->prefix);
     Py_CLEAR(self->name);
     Py_CLEAR(self->route);
@@ -81,8 +82,10 @@ int request_begin(Request *self, PyObject *method, PyObject *path, int is_websoc
     self->span = span_begin(st, &wish);
     Py_XDECREF(hint);
     self->done = !self->span->log; /* the recording has ended just now */
-    /* The task is the server's, and its name says nothing of the request. */
-    if (!self->done) self->token = span_activate(st, self->span, 0);
+    if (self->done) return 0;
+    self->before = span_active(st);
+    /* Unnamed: the task is the server's, and its name says nothing of the request. */
+    self->token = span_activate(st, self->span, 0);
     return 0;
 }
 
@@ -151,8 +154,10 @@ void request_leave(Request *self) {
     SpanObject *active = span_active(self->state);
     if (active == self->span) {
         PyObject *token = self->token;
+        SpanObject *before = self->before;
         self->token = NULL;
-        span_restore(self->state, self->span, token);
+        self->before = NULL;
+        span_restore(self->state, self->span, token, before);
         Py_DECREF(token);
     }
     Py_XDECREF(active);

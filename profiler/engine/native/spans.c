@@ -224,22 +224,27 @@ static void settle(SpanState *st, SpanObject *span, SpanObject *active) {
     Py_XDECREF(active);
 }
 
-void span_restore(SpanState *st, SpanObject *span, PyObject *token) {
-    if (PyContextVar_Reset(st->variable, token) < 0) {
-        span_clear_error(); /* entered in another context: there is nothing to restore here */
-        set_active(st, span->parent);
-    }
-    settle(st, span, span_active(st));
+/* False: it was entered in another context, and there is nothing to restore here. */
+static bool reset(SpanState *st, SpanObject *span, PyObject *token) {
+    if (PyContextVar_Reset(st->variable, token) == 0) return true;
+    span_clear_error();
+    set_active(st, span->parent);
+    return false;
+}
+
+void span_restore(SpanState *st, SpanObject *span, PyObject *token, SpanObject *before) {
+    if (!reset(st, span, token)) Py_XSETREF(before, span_active(st));
+    settle(st, span, before);
 }
 
 void span_deactivate(SpanState *st, SpanObject *span, PyObject *token) {
     SpanObject *active = span_active(st);
-    if (active != span) {
-        settle(st, span, active);
-        return;
+    if (active == span) {
+        reset(st, span, token);
+        Py_DECREF(active);
+        active = span_active(st);
     }
-    span_restore(st, span, token);
-    Py_DECREF(active);
+    settle(st, span, active);
 }
 
 void span_finish(SpanState *st, SpanObject *span, PyObject *error) {

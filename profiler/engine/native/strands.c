@@ -92,13 +92,18 @@ static uintptr_t running_owner(const PyThreadState *tstate, bool *is_greenlet) {
     return coroutine ? coroutine : running_greenlet();
 }
 
+/* With the GIL there is one writer at a time: it needs no locked instruction. */
+static uint64_t next_turn(Entry *entry) {
+    return atomic_load_explicit(&entry->turn, memory_order_relaxed) + 1;
+}
+
 static void begin_write(Entry *entry) {
-    atomic_fetch_add_explicit(&entry->turn, 1, memory_order_relaxed);
+    atomic_store_explicit(&entry->turn, next_turn(entry), memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
 }
 
 static void end_write(Entry *entry) {
-    atomic_fetch_add_explicit(&entry->turn, 1, memory_order_release);
+    atomic_store_explicit(&entry->turn, next_turn(entry), memory_order_release);
 }
 
 static void put(Entry *entry, const Strand *strand) {
