@@ -292,9 +292,9 @@ class Tables:
             function_module=with_one(self.function_module, ""),
             function_line=np.insert(self.function_line, function, 0),
             function_origin=np.insert(self.function_origin, function, Origin.RUNTIME),
+            function_beyond_self_ns=None if beyond is None else np.insert(beyond, function, 0),
             frame_function=frames.astype(self.frame_function.dtype),
             frame_line=np.insert(self.frame_line, len(self.frame_line) - 2, 0),
-            function_beyond_self_ns=None if beyond is None else np.insert(beyond, function, 0),
         )
         return tables, tables.system_frame - 1
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import functools
 import importlib
 import logging
 import os
 import re
-import sys
 import threading
 import time
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
-from flamespan.profiler import active, control, environment
+from flamespan.profiler import active, control, environment, lastthread
 from flamespan.profiler import engine as engines
 from flamespan.profiler.choosing import Choice, Chooser
 from flamespan.profiler.engine import CONTEXT_RULE, Engine, threads
@@ -39,6 +39,8 @@ _running: Session | None = None
 _hooked = False
 _door: ModuleType | None = None  # ``controlled``, where this process can be told
 _door_waited = False
+_os_exit = os._exit
+_uvicorn: ModuleType | None = None  # ``integrations.uvicorn``, once something has been recorded
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,17 @@ class Session:
             options.limits,
             None if options.scrub is None else Scrubber(options.scrub),
         )
-        self.recorder.after_flush = self._poll_door
+        self.recorder.after_flush = self._after_flush
 
-    def _poll_door(self) -> None:
-        if _door is not None and _running is self:
+    def _after_flush(self) -> None:
+        if _running is not self:
+            return
+        if lastthread.is_over():
+            end("exit")
+            return
+        if _uvicorn is not None:
+            _uvicorn.end_with_it()
+        if _door is not None:
             _door.poll(self)
 
     def run(self) -> None:
@@ -119,6 +128,7 @@ class Session:
         """End the recording and close its file."""
         self.engine.stop()
         self.recorder.stop(reason)
+        self.recorder.after_flush = None  # else what it holds, megabytes, waits for the collector
         self.log.ended = True
 
 
@@ -187,6 +197,8 @@ def _import_all() -> None:
 
     A child of fork that has to import what another thread was importing waits for ever.
     """
+    global _uvicorn  # noqa: PLW0603 - here, since it needs this module
+    _uvicorn = importlib.import_module("flamespan.profiler.integrations.uvicorn")
     package = importlib.import_module("flamespan.profiler")
     for name in package.__all__:
         getattr(package, name)
@@ -209,6 +221,7 @@ def _before_fork() -> None:
     """No thread of ours is there when the process is copied, and no lock of ours is held."""
     global _door_waited  # noqa: PLW0603 - from here to the end of the fork
     _door_waited = _door is not None and _door.DOOR.pause()
+    lastthread.before_fork()
     if _running is not None:
         _running.pause()
 
@@ -225,6 +238,7 @@ def _in_child() -> None:
     """A child gets its own recording; its file is made when there is something to write."""
     global _lock, _running  # noqa: PLW0603
     _lock = threading.RLock()
+    lastthread.in_child(functools.partial(end, "exit"))
     parent, _running = _running, None
     if _door is not None:
         with contextlib.suppress(OSError, RuntimeError):
@@ -232,6 +246,8 @@ def _in_child() -> None:
     if parent is None:
         return
     parent.recorder.abandon()
+    if _uvicorn is not None:
+        _uvicorn.end_with_it()
     active.after_fork()
     threads.after_fork()
     parent.log.after_fork(active.ACTIVE.get())
@@ -244,15 +260,14 @@ def _in_child() -> None:
         active.record_into(None)
         logging.getLogger("flamespan").warning("this child is not recorded", exc_info=True)
         return
-    multiprocessing = sys.modules.get("multiprocessing.util")
-    if multiprocessing is not None:
-        multiprocessing.register_after_fork(_running, _stop_with_multiprocessing)
+    os._exit = _exit_recorded
 
 
-def _stop_with_multiprocessing(_: Session) -> None:
-    """Children of multiprocessing leave through ``os._exit``, past atexit, but tell their own."""
-    finalize = sys.modules["multiprocessing.util"].Finalize
-    finalize(None, end, args=("exit",), exitpriority=-1000)
+def _exit_recorded(status: int) -> NoReturn:
+    """``os._exit`` of a child of fork: how those leave (multiprocessing's, RQ's), past atexit."""
+    with contextlib.suppress(Exception):
+        end("exit")
+    _os_exit(status)
 
 
 def file_stem(header: Header) -> str:
@@ -277,12 +292,12 @@ def _header(options: Options, interval_ns: int, engine: Engine, reason: str) -> 
         service=options.service,
         release=options.release,
         environment=options.environment,
-        **_choice(options),
+        choice=_choice(options),
     )
 
 
 def _choice(options: Options) -> dict[str, Any]:
-    """What the header says of how transactions are recorded."""
+    """The header's fields on how transactions are recorded."""
     share = options.transaction_sample_rate
     if callable(share):
         return {"mode": options.mode, "transaction_sampler": Chooser(share).name}

@@ -33,6 +33,7 @@ MODULES = (
     "format",
     "waits",
     "palette",
+    "places",
     "state",
     "surface",
     "owners",
@@ -47,6 +48,7 @@ MODULES = (
     "tip",
     "notices",
     "roving",
+    "focus",
     "charts",
     "merged",
     "graph",
@@ -83,10 +85,10 @@ MODULES = (
     "sides",
     "changes",
     "compare",
+    "datasource",
     "recordings",
     "exports",
     "saving",
-    "datasource",
     "main",
 )
 """The page's modules, each after those that it imports; they share one scope in the file."""
