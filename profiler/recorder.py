@@ -17,6 +17,9 @@ from flamespan.profiler.scrubbing import Scrubber
 from flamespan.profiler.spanlog import SpanLog
 
 FLUSH_S = 1.0
+FIRST_FLUSH_S = 0.1
+"""From then on twice as long each time: a process that is killed early loses half at most."""
+
 STATS_S = 10.0
 FIRST_RETRY_S = 1.0
 MAX_RETRY_S = 60.0
@@ -80,6 +83,7 @@ class Recorder:
         self._trim_at_s = 0.0
         self._stuck = ""  # why no new file can be begun
         self._next_try_s = 0.0
+        self._wait_s = FIRST_FLUSH_S
         self._due_s = 0.0  # of the next flush: kept over a pause, however often forks make one
 
     def open(self) -> None:
@@ -104,11 +108,11 @@ class Recorder:
         self._give_up_file(error)
 
     def start(self) -> None:
-        """Begin to flush once a second."""
+        """Begin to flush: soon, and by and by once a second."""
         if self._helper is not None:
             return
         now_s = time.monotonic()
-        self._due_s = self._due_s or now_s + FLUSH_S
+        self._due_s = self._due_s or now_s + min(FLUSH_S, self._wait_s)
         first_s = max(0.0, self._due_s - now_s)
         self._helper = self._engine.call_regularly(self._flush_due, first_s, "flamespan-recorder")
 
@@ -147,7 +151,8 @@ class Recorder:
     def _flush_due(self) -> float:
         """Flush now; the seconds until the next time."""
         began_ns = time.thread_time_ns()
-        self._due_s = max(self._due_s + FLUSH_S, time.monotonic())
+        self._due_s = max(self._due_s + min(FLUSH_S, self._wait_s), time.monotonic())
+        self._wait_s = min(FLUSH_S, 2 * self._wait_s)
         with self._lock:
             self._flush()
         if (after_flush := self.after_flush) is not None:

@@ -151,6 +151,19 @@ def test_every_process_of_multiprocessing_records(where, kind):
     assert set(processes["pid"]) >= seen
 
 
+def test_workers_that_a_pool_kills_have_written(where):
+    """The end of ``with Pool()`` is SIGTERM for its workers."""
+    text = """
+import multiprocessing
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        pool.map(compute, [0.2] * 6, chunksize=1)
+"""
+    (where / "pool.py").write_text(BUSY + text)
+    python("-W", "ignore", "-m", "flamespan.profiler", "run", "-q", "pool.py", cwd=where)
+    assert len(computing(where / "profiles")[0]) == 2
+
+
 @pytest.mark.parametrize("wanted", [False, True])
 def test_other_programs_record_if_asked_to(where, wanted):
     words = ["--subprocesses"] if wanted else []
