@@ -154,10 +154,8 @@ void request_leave(Request *self) {
     SpanObject *active = span_active(self->state);
     if (active == self->span) {
         PyObject *token = self->token;
-        SpanObject *before = self->before;
         self->token = NULL;
-        self->before = NULL;
-        span_restore(self->state, self->span, token, before);
+        span_deactivate(self->state, self->span, token, &self->before);
         Py_DECREF(token);
     }
     Py_XDECREF(active);

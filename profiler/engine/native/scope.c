@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-/* One entry of a scope that is open; `token` is NULL where there is nothing to undo. */
+/* One entry of a scope that is open; `token` is NULL where there is nothing to undo, `before` where
+ * nothing was active. */
 typedef struct {
-    SpanObject *span;
+    SpanObject *span, *before;
     PyObject *token;
 } Entry;
 
@@ -29,6 +30,12 @@ static int scope_traverse(Scope *self, visitproc visit, void *arg) {
     return 0;
 }
 
+static void let_go(Entry *entry) {
+    Py_DECREF(entry->span);
+    Py_XDECREF(entry->before);
+    Py_XDECREF(entry->token);
+}
+
 static int scope_clear(Scope *self) {
     Py_CLEAR(self->wish.name);
     Py_CLEAR(self->wish.op);
@@ -36,8 +43,7 @@ static int scope_clear(Scope *self) {
     Py_CLEAR(self->wish.tags);
     while (self->count) {
         Entry last = entries(self)[--self->count];
-        Py_DECREF(last.span);
-        Py_XDECREF(last.token);
+        let_go(&last);
     }
     return 0;
 }
@@ -72,21 +78,20 @@ PyObject *scope_make(SpanState *st, const SpanWish *wish) {
     return (PyObject *)self;
 }
 
-/* Steals both references. */
-static void push(Scope *self, SpanObject *span, PyObject *token) {
+/* Steals its references. */
+static void push(Scope *self, Entry entry) {
     if (self->count && self->count >= self->room) {
         Py_ssize_t room = self->room ? self->room * 2 : 4;
         Entry *more = PyMem_Realloc(self->more, (size_t)room * sizeof *more);
         if (!more) { /* it stays open, then */
-            Py_DECREF(span);
-            Py_XDECREF(token);
+            let_go(&entry);
             return;
         }
         if (!self->more) more[0] = self->first;
         self->more = more;
         self->room = room;
     }
-    entries(self)[self->count++] = (Entry){span, token};
+    entries(self)[self->count++] = entry;
     track(self);
 }
 
@@ -114,11 +119,12 @@ static PyObject *scope_enter(Scope *self, PyObject *unused) {
     if (span == st->nothing) {
         /* What closes it must find that there is nothing to close. */
         SpanObject *active = span_active(st);
-        push(self, active ? active : (SpanObject *)Py_NewRef(span), NULL);
+        push(self, (Entry){active ? active : (SpanObject *)Py_NewRef(span), NULL, NULL});
         return (PyObject *)span;
     }
+    SpanObject *before = span_active(st);
     PyObject *token = span_activate(st, span, 1);
-    push(self, (SpanObject *)Py_NewRef(span), token);
+    push(self, (Entry){(SpanObject *)Py_NewRef(span), before, token});
     return (PyObject *)span;
 }
 
@@ -127,10 +133,9 @@ static PyObject *scope_exit(Scope *self, PyObject *const *args, Py_ssize_t count
     Entry entry = pop(self);
     if (entry.token) {
         span_finish(self->state, entry.span, count > 1 ? args[1] : Py_None);
-        span_deactivate(self->state, entry.span, entry.token);
-        Py_DECREF(entry.token);
+        span_deactivate(self->state, entry.span, entry.token, &entry.before);
     }
-    Py_DECREF(entry.span);
+    let_go(&entry);
     Py_RETURN_NONE;
 }
 

@@ -85,7 +85,7 @@ static PyObject *deactivate(PyObject *module, PyObject *args) {
     SpanState *st = state_of(module);
     PyObject *given, *token;
     if (!PyArg_ParseTuple(args, "OO", &given, &token) || !is_span(st, given)) return NULL;
-    if (token != Py_None) span_deactivate(st, (SpanObject *)given, token);
+    if (token != Py_None) span_deactivate(st, (SpanObject *)given, token, NULL);
     Py_RETURN_NONE;
 }
 

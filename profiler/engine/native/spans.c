@@ -214,16 +214,6 @@ static void set_active(SpanState *st, SpanObject *span) {
     Py_XDECREF(token);
 }
 
-/* `active` is the one here now: steals the reference. */
-static void settle(SpanState *st, SpanObject *span, SpanObject *active) {
-    if (active && active->end_ns) {
-        active = open_one(active);
-        set_active(st, active);
-    }
-    span_left(st, span, active);
-    Py_XDECREF(active);
-}
-
 /* False: it was entered in another context, and there is nothing to restore here. */
 static bool reset(SpanState *st, SpanObject *span, PyObject *token) {
     if (PyContextVar_Reset(st->variable, token) == 0) return true;
@@ -232,19 +222,25 @@ static bool reset(SpanState *st, SpanObject *span, PyObject *token) {
     return false;
 }
 
-void span_restore(SpanState *st, SpanObject *span, PyObject *token, SpanObject *before) {
-    if (!reset(st, span, token)) Py_XSETREF(before, span_active(st));
-    settle(st, span, before);
-}
-
-void span_deactivate(SpanState *st, SpanObject *span, PyObject *token) {
-    SpanObject *active = span_active(st);
-    if (active == span) {
-        reset(st, span, token);
-        Py_DECREF(active);
-        active = span_active(st);
+void span_deactivate(SpanState *st, SpanObject *span, PyObject *token, SpanObject **before) {
+    SpanObject *active = span_active(st), *known = NULL;
+    if (before) {
+        known = *before;
+        *before = NULL;
     }
-    settle(st, span, active);
+    if (active == span) {
+        bool is_back = reset(st, span, token);
+        Py_DECREF(active);
+        /* Reading a context that has just changed costs more than anything else here. */
+        active = is_back && before ? (SpanObject *)Py_XNewRef(known) : span_active(st);
+    }
+    Py_XDECREF(known);
+    if (active && active->end_ns) {
+        active = open_one(active);
+        set_active(st, active);
+    }
+    span_left(st, span, active);
+    Py_XDECREF(active);
 }
 
 void span_finish(SpanState *st, SpanObject *span, PyObject *error) {

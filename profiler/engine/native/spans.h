@@ -58,12 +58,9 @@ SpanObject *span_begin(SpanState *state, const SpanWish *wish);
  * the name of the task that it is entered in is worth a tag. */
 PyObject *span_activate(SpanState *state, SpanObject *span, int is_named);
 
-/* Undo that; in another context or out of order the next open span takes over. */
-void span_deactivate(SpanState *state, SpanObject *span, PyObject *token);
-
-/* The same where `span` is known to be the active one here, and what was active as it was entered:
- * steals that reference. */
-void span_restore(SpanState *state, SpanObject *span, PyObject *token, SpanObject *before);
+/* Undo that; in another context or out of order the next open span takes over. `before`: what was
+ * active as it was entered, where that is known (a reference, which is taken), or else NULL. */
+void span_deactivate(SpanState *state, SpanObject *span, PyObject *token, SpanObject **before);
 
 /* Close it; an exception makes its status "error" unless it was set. */
 void span_finish(SpanState *state, SpanObject *span, PyObject *error);
