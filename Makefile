@@ -27,12 +27,14 @@ $(VENV)/.check: $(VENV)/.dependencies $(SOURCES)
 demo: $(VENV)/.shop
 	$(BIN)/python samples/demo.py
 
-# The page's tests mostly wait for Chromium: two at a time. All others measure real time, or use it up:
-# what fails on a busy machine gets a second try, and is listed as RERUN for somebody to look at.
+# Those tests mostly wait for Chromium, or compute: two at a time. All others measure real time, or use
+# it up: what fails on a busy machine gets a second try, and is listed as RERUN for somebody to look at.
+AT_ONCE = tests/browser tests/viewer tests/aggregator/exporting tests/aggregator/importing
+
 test: $(VENV)/.check
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/python -m pytest --reruns 1 --durations=10 -q -n 2 --dist loadfile tests/browser
-	$(BIN)/python -m pytest --reruns 1 --durations=25 --ignore=tests/browser
+	$(BIN)/python -m pytest --reruns 1 --durations=10 -q -n 2 --dist loadfile $(AT_ONCE)
+	$(BIN)/python -m pytest --reruns 1 --durations=25 $(AT_ONCE:%=--ignore=%)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

@@ -54,7 +54,7 @@ def _loops() -> list[Any]:
     return list(found.values())
 
 
-def _one(task: Any, kind: type) -> dict[str, Any]:
+def _one(task: Any, kind: type[Any]) -> dict[str, Any]:
     waits_for = getattr(task, "_fut_waiter", None)
     return {
         "name": task.get_name(),

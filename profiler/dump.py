@@ -45,7 +45,7 @@ def _places(frames: list[dict[str, Any]]) -> list[str]:
 def _tasks(answer: dict[str, Any], spans: dict[int, SpanStart]) -> tuple[list[str], set[int]]:
     """Lines for asyncio's tasks, alike ones once; and the transactions that they are part of."""
     alike: dict[tuple[str, ...], list[str]] = {}
-    whose = set()
+    whose: set[int] = set()
     for task in sorted(answer["told"], key=lambda task: str(task["name"])):
         chain = _chain(task["span"], spans)
         whose.update(start.id for start in chain[-1:])
@@ -55,9 +55,9 @@ def _tasks(answer: dict[str, Any], spans: dict[int, SpanStart]) -> tuple[list[st
         alike.setdefault(tuple(filter(None, rest)), []).append(name)
     lines: list[str] = []
     left = answer["count"]
-    for rest, names in sorted(alike.items(), key=lambda item: -len(item[1]))[:MAX_SHOWN]:
+    for told, names in sorted(alike.items(), key=lambda item: -len(item[1]))[:MAX_SHOWN]:
         several = f" and {len(names) - 1} more like it" if len(names) > 1 else ""
-        lines += ["", f'Task "{names[0]}"{several}', *rest]
+        lines += ["", f'Task "{names[0]}"{several}', *told]
         left -= len(names)
     if left:
         lines += ["", f"and {left} more tasks"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import functools
 import importlib
 import logging
 import os
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, NoReturn
 
-from flamespan.profiler import active, control, environment
+from flamespan.profiler import active, control, environment, lastthread
 from flamespan.profiler import engine as engines
 from flamespan.profiler.choosing import Choice, Chooser
 from flamespan.profiler.engine import CONTEXT_RULE, Engine, threads
@@ -93,6 +94,9 @@ class Session:
     def _after_flush(self) -> None:
         if _running is not self:
             return
+        if lastthread.is_over():
+            end("exit")
+            return
         if _uvicorn is not None:
             _uvicorn.end_with_it()
         if _door is not None:
@@ -124,6 +128,7 @@ class Session:
         """End the recording and close its file."""
         self.engine.stop()
         self.recorder.stop(reason)
+        self.recorder.after_flush = None  # else what it holds, megabytes, waits for the collector
         self.log.ended = True
 
 
@@ -216,6 +221,7 @@ def _before_fork() -> None:
     """No thread of ours is there when the process is copied, and no lock of ours is held."""
     global _door_waited  # noqa: PLW0603 - from here to the end of the fork
     _door_waited = _door is not None and _door.DOOR.pause()
+    lastthread.before_fork()
     if _running is not None:
         _running.pause()
 
@@ -232,6 +238,7 @@ def _in_child() -> None:
     """A child gets its own recording; its file is made when there is something to write."""
     global _lock, _running  # noqa: PLW0603
     _lock = threading.RLock()
+    lastthread.in_child(functools.partial(end, "exit"))
     parent, _running = _running, None
     if _door is not None:
         with contextlib.suppress(OSError, RuntimeError):
@@ -285,12 +292,12 @@ def _header(options: Options, interval_ns: int, engine: Engine, reason: str) -> 
         service=options.service,
         release=options.release,
         environment=options.environment,
-        **_choice(options),
+        choice=_choice(options),
     )
 
 
 def _choice(options: Options) -> dict[str, Any]:
-    """What the header says of how transactions are recorded."""
+    """The header's fields on how transactions are recorded."""
     share = options.transaction_sample_rate
     if callable(share):
         return {"mode": options.mode, "transaction_sampler": Chooser(share).name}

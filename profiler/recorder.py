@@ -150,8 +150,8 @@ class Recorder:
         self._due_s = max(self._due_s + FLUSH_S, time.monotonic())
         with self._lock:
             self._flush()
-        if self.after_flush is not None:
-            self.after_flush()
+        if (after_flush := self.after_flush) is not None:
+            after_flush()
         self._cpu_ns += time.thread_time_ns() - began_ns
         return max(0.0, self._due_s - time.monotonic())
 

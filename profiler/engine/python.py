@@ -19,6 +19,7 @@ from flamespan.profiler import active, switching, systhreads
 from flamespan.profiler.active import Span
 from flamespan.profiler.engine import Helper, leaf, owners
 from flamespan.profiler.engine.helper import ThreadHelper
+from flamespan.profiler.engine.purewaits import Waits
 from flamespan.profiler.engine.stacks import StackNumbers
 from flamespan.profiler.engine.threads import SeenThread
 from flamespan.profiler.model import Batch, Flag, Samples, Stats, Thread
@@ -71,6 +72,7 @@ class PythonEngine:
         self._thread_rows: list[Thread] = []
         self._next_index = 0
         self._stacks = StackNumbers(max_depth)
+        self._waits = Waits(self._stacks)
         self._samples = Samples(tick_ns=TICK_NS)
         self._stats = Stats()
         self._before = 0  # tick of the pass before
@@ -143,6 +145,7 @@ class PythonEngine:
             definitions.threads, self._thread_rows = self._thread_rows, []
             if restart:
                 self._stacks.restart()
+                self._waits.forget_stacks()
                 for thread in self._threads.values():
                     thread.stack = -1
                     self._thread_rows.append(thread.row())
@@ -210,7 +213,9 @@ class PythonEngine:
                 thread.cpu_ns = thread.read_cpu_ns()
                 thread.stack = -1  # it may stand there by another way
             now = time.monotonic_ns() // TICK_NS
-            self._asleep += now - self._before
+            slept = now - self._before
+            self._waits.begin(now, slept, slept)
+            self._asleep += slept
             self._stats.asleep_ns += now * TICK_NS - self._asleep_since_ns
             self._asleep_since_ns = 0
             self._before = now
@@ -246,24 +251,31 @@ class PythonEngine:
             return
         self._before = now
         charged = gap - self._suspended(gap)
-        stats = self._stats
-        stats.passes += 1
+        self._stats.passes += 1
         missed = max(0, round(charged / self._interval) - 1)
-        stats.missed += missed
-        flags = 0
-        if charged * 2 > self._interval * 3:
-            stats.late += 1
-            flags = _LATE
+        self._stats.missed += missed
+        late = charged * 2 > self._interval * 3
+        self._stats.late += late
         if len(self._samples) + len(frames) > self._max_samples:
-            stats.dropped_samples += len(frames)
+            self._stats.dropped_samples += len(frames)
             self._forget_dead(frames)
             return
         before = len(self._samples)
+        self._waits.begin(now, gap, gap - charged)
         seen = [
             (ident, frame, before_look[ident] if ident in before_look else owners.owner(ident))
             for ident, frame in frames.items()
             if ident not in self._hidden
         ]
+        self._sample_all(seen, charged, _LATE if late else 0)
+        self._end_pass(now, charged, missed, before)
+        if len(seen) != len(self._threads):
+            self._forget_dead(frames)
+
+    def _sample_all(
+        self, seen: list[tuple[int, FrameType, Span | None]], charged: int, flags: int
+    ) -> None:
+        """Take a sample of each thread: its ident, its frame, its span before the look."""
         for ident, frame, span in seen:
             if self._gate is not None and owners.is_left_out(span):
                 self._pass_over(ident)
@@ -271,11 +283,9 @@ class PythonEngine:
             try:
                 self._sample(ident, frame, span, charged, flags)
             except Exception:
-                stats.dropped_samples += 1
+                self._stats.dropped_samples += 1
                 self._complain()
-        self._end_pass(now, charged, missed, before)
-        if len(seen) != len(self._threads):
-            self._forget_dead(frames)
+        self._sample_waits(charged, flags)
 
     def _end_pass(self, now: int, charged: int, missed: int, before: int) -> None:
         """Note a pass at ``now``; its samples are those behind the first ``before``."""
@@ -320,7 +330,10 @@ class PythonEngine:
             thread = self._meet(ident)
             cpu_ns = thread.cpu_ns
             total = max(0, cpu_ns) // TICK_NS
-            wall = min(charged, max(self._interval, total))
+            open_ticks = (
+                self._before - owners.since_ns(span, ident, self._before * TICK_NS) // TICK_NS
+            )
+            wall = min(charged, max(self._interval, total, open_ticks))
             cpu = min(wall, total)
         else:
             cpu = cpu_ns // TICK_NS - before_ns // TICK_NS if 0 <= before_ns < cpu_ns else 0
@@ -334,6 +347,7 @@ class PythonEngine:
         flags |= thread.flags
         if owners.owner(ident) is not span:
             span, flags = None, flags | _TORN  # it went on meanwhile: do not guess
+        self._waits.ran(span, wall)
         samples = self._samples
         samples.thread.append(thread.index)
         samples.stack.append(thread.stack)
@@ -342,6 +356,25 @@ class PythonEngine:
         samples.cpu_ticks.append(cpu)
         samples.state.append(leaf.state_of(thread.leaf, wall, cpu, cpu_ns >= 0))
         samples.flags.append(flags)
+
+    def _sample_waits(self, charged: int, flags: int) -> None:
+        """Take samples of transactions whose task or greenlet is suspended."""
+        samples = self._samples
+        try:
+            for wait in self._waits.look(self._interval):
+                thread = self._threads.get(wait.ident)
+                if thread is None:
+                    continue
+                samples.thread.append(thread.index)
+                samples.stack.append(wait.stack)
+                samples.span.append(wait.span)
+                samples.wall_extra.append(wait.wall - charged)
+                samples.cpu_ticks.append(0)
+                samples.state.append(wait.state)
+                samples.flags.append(flags | wait.flags)
+        except Exception:
+            self._stats.dropped_samples += 1
+            self._complain()
 
     def _complain(self) -> None:
         """Say once that a thread could not be sampled; the count is in the file."""

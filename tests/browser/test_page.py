@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from helpers.pagestate import until
 from helpers.pagetable import check_bottom_up, check_tree, ready, rows
 
 pytestmark = pytest.mark.browser
@@ -136,7 +137,7 @@ def test_zoom_by_wheel_keys_and_buttons(page):
     before = page.locator("#flame").screenshot()
     page.mouse.move(x + width / 4, y)
     page.mouse.wheel(0, -240)
-    page.wait_for_function("document.getElementById('zoom-text').textContent")
+    until(page, "document.getElementById('zoom-text').textContent")
     assert shown_part(page) == pytest.approx(0.59, abs=0.02)
     assert page.locator("#flame").screenshot() != before
     start, end = map(int, hash_of(page)["x"].split("%7E" if "%7E" in page.url else "~"))

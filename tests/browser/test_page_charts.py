@@ -14,7 +14,7 @@ from flamespan.viewer import words
 from flamespan.viewer.html import render_html
 from helpers import waits, webapp
 from helpers.chromium import page_of
-from helpers.pagestate import hash_of, numbers, origin_ns, said
+from helpers.pagestate import hash_of, numbers, origin_ns, said, until
 from helpers.pagetable import TALL, check_bottom_up, check_tree, ready
 
 pytestmark = pytest.mark.browser
@@ -461,7 +461,7 @@ def test_open_rows_and_scrolled_panes_are_in_the_address(show, direction):
         page.goto("about:blank")
         page.goto(address)
         ready(page)
-        page.wait_for_function("document.getElementById('table-rows').scrollTop > 0")
+        until(page, "document.getElementById('table-rows').scrollTop > 0")
         assert page.get_attribute("#table-grid", "aria-rowcount") == opened
         assert places(page) == there
         assert hash_of(page) == said

@@ -124,7 +124,8 @@ def test_what_is_recorded(begin, attach, tmp_path):
     assert recording.stats.passes > 3
     profile = load("profiles").all_states()
     threads = profile.threads().set_index("thread")
-    assert threads.loc["napping", "idle_ns"] == threads.loc["napping", "wall_ns"]
+    # On a busy machine py-spy may find it between two naps.
+    assert threads.loc["napping", "idle_ns"] > 0.9 * threads.loc["napping", "wall_ns"]
     assert threads.loc["MainThread", "is_main"]
     # Measured weights: they add up to the time from the first look to the last.
     took_ns = recording.end.time_ns - header.start_monotonic_ns

@@ -350,3 +350,45 @@ def test_child_does_not_keep_the_parents_file_open(tmp_path):
         tmp_path,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("engine", ["auto", "python"])
+@pytest.mark.parametrize("leaves", ["nobody", "a thread"])
+def test_child_of_a_thread_ends_with_its_last_thread(tmp_path, engine, leaves):
+    """Python calls nothing at such an end, and the process lives as long as any thread of it."""
+    done = program(
+        """
+        profiler.start(sys.argv[1], 200, engine=sys.argv[2])
+
+        def fork():
+            pid = os.fork()
+            if pid == 0:
+                if sys.argv[3] == "a thread":
+                    threading.Thread(target=spin, args=(0.3,)).start()
+                in_child()
+                return
+            ended, until = 0, time.perf_counter() + 30
+            while not ended and time.perf_counter() < until:
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                time.sleep(0.01)
+            if not ended:
+                os.kill(pid, 9)
+            print("ended", status if ended else "never")
+
+        thread = threading.Thread(target=fork)
+        thread.start()
+        thread.join()
+        profiler.stop()
+        """,
+        tmp_path,
+        engine,
+        leaves,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "ended 0\n"
+    parent, children = by_role(tmp_path)
+    assert parent.end.reason == "stop"
+    if leaves == "nobody":
+        (child,) = children
+        assert child.end.reason == "exit"
+        assert "in_child" in functions(child)

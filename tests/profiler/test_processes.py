@@ -158,6 +158,22 @@ def test_other_programs_record_if_asked_to(where, wanted):
     assert len(computing(where / "profiles")[0]) == 1 + wanted
 
 
+def test_a_program_that_starts_itself_anew_is_recorded_and_what_it_starts_is_not(where):
+    """As the reloaders of Django and Flask do."""
+    text = """
+import os, subprocess, sys
+if "RUN_MAIN" not in os.environ:
+    subprocess.run([sys.executable, *sys.argv], env={**os.environ, "RUN_MAIN": "true"}, check=True)
+else:
+    compute(0.3)
+    subprocess.run([sys.executable, "app.py"], check=True)
+"""
+    (where / "manage.py").write_text(BUSY + text)
+    python("-m", "flamespan.profiler", "run", "-q", "manage.py", "runserver", cwd=where)
+    seen, rest = computing(where / "profiles")
+    assert (len(seen), len(rest)) == (1, 1)
+
+
 def test_options_of_pyproject(where):
     (where / "pyproject.toml").write_text('[tool.flamespan]\nfolder = "there"\nrelease = "7"\n')
     python("-m", "flamespan.profiler", "run", "-q", "app.py", cwd=where)
@@ -185,7 +201,15 @@ def test_a_command_by_its_name(where):
         ("python -m uvicorn app:app", {"FLAMESPAN_PID": "7"}, False),
         ("python -m uvicorn app:app", {"FLAMESPAN_PID": "7", "FLAMESPAN_SUBPROCESSES": "1"}, True),
         ("python app.py", {"FLAMESPAN_PID": "99"}, True),
+        ("python gunicorn", {"FLAMESPAN_PID": "8", "GUNICORN_PID": "8"}, True),
+        ("python gunicorn", {"FLAMESPAN_PID": "7", "GUNICORN_PID": "7"}, False),
+        (
+            "python app.py",
+            {"FLAMESPAN_PID": "8", "RUN_MAIN": "1", "FLAMESPAN_AGAIN": "RUN_MAIN=1"},
+            False,
+        ),
         ("python -c from multiprocessing.spawn import spawn_main;", {"FLAMESPAN_PID": "7"}, True),
+        ("python -m joblib.externals.loky.backend.popen_loky_posix", {"FLAMESPAN_PID": "7"}, True),
         ("python -c from multiprocessing.resource_tracker import main;main(3)", {}, False),
         ("python -m flamespan.profiler report x", {}, False),
         ("python /venv/bin/flamespan report x", {}, False),
@@ -193,7 +217,7 @@ def test_a_command_by_its_name(where):
 )
 def test_which_processes_are_wanted(words, environ, wanted):
     parts = words.split(" ", 2) if " -c " in words else words.split(" ")
-    assert autostart.is_wanted(environ, parts, 99) is wanted
+    assert autostart.is_wanted(environ, parts, 99, 8) is wanted
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -10,12 +11,13 @@ import stat
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
 
 from flamespan import profiler
-from flamespan.profiler import recorder
+from flamespan.profiler import lifecycle, recorder
 from flamespan.profiler.errors import SampleFileError, UsageError
 from helpers import recordings
 from helpers.recordings import run_python
@@ -168,6 +170,18 @@ def test_often_leaks_neither_threads_nor_descriptors(tmp_path):
             pass
     assert (threading.active_count(), descriptors()) == (threads, files)
     assert len(list(tmp_path.iterdir())) == 101
+
+
+def test_what_a_recording_held_is_free_at_its_end(tmp_path):
+    """Megabytes of tables: too much to wait until the collector comes by."""
+    gc.disable()
+    try:
+        profiler.start(tmp_path)
+        session = weakref.ref(lifecycle.running())
+        profiler.stop()
+        assert session() is None
+    finally:
+        gc.enable()
 
 
 def test_new_entries_of_sys_path_reach_the_file(tmp_path, monkeypatch):

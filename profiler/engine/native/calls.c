@@ -44,14 +44,13 @@ static bool is_same(const Walk *walk, int i, const WalkFrame *last, int last_cou
            last[j].unit == walk->frames[i].unit;
 }
 
-bool calls_known(Calls *calls, Codes *codes, const Walk *walk, const WalkFrame *last,
-                 int last_count) {
+bool calls_known(Calls *calls, const Walk *walk, const WalkFrame *last, int last_count) {
     Calls now = {.doubt_count = 0};
     bool known = true;
     for (int i = 0; i + 1 < walk->leaf_count; i++) {
         const WalkFrame *callee = &walk->frames[i], *caller = &walk->frames[i + 1];
         if (is_same(walk, i, last, last_count) && is_same(walk, i + 1, last, last_count)) continue;
-        const Code *what = codes_known(codes, callee->code), *who = codes_known(codes, caller->code);
+        const Code *what = callee->known, *who = caller->known;
         if (!what || !who) return false;
         uint64_t place = (uint64_t)who->serial << 32 | (uint32_t)caller->unit;
         uint32_t from_here = table_count(&calls->sites, place, 3, COUNT_MAX);

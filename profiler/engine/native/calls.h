@@ -31,6 +31,6 @@ void calls_begin(Calls *calls);
 
 /* Whether every call of the stack is known, or was there a look before as well. What is as it was
  * in `last`, the stack of the walk before, is not doubted. */
-bool calls_known(Calls *calls, Codes *codes, const Walk *walk, const WalkFrame *last, int last_count);
+bool calls_known(Calls *calls, const Walk *walk, const WalkFrame *last, int last_count);
 
 #endif

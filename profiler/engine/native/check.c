@@ -77,7 +77,7 @@ int walk_check(Walker *walker, const Prediction *prediction, bool *whole) {
         WalkFrame *frame = &walk->frames[i];
         bool after_gap = walk->omitted && i == walk->leaf_count;
         if (after_gap) above = 0; /* what lies there is not kept, even where this is a generator */
-        const Code *code = codes_known(walker->codes, frame->code);
+        const Code *code = frame->known;
         if (!code || !codes_unit(walker->codes, code, frame->instr, &frame->unit)) return i;
         if (i && !after_gap && !link_holds(l, walk, i)) return i;
         if (frame->owner == l->owner_generator) {

@@ -14,7 +14,7 @@ enum {
     LAUNCH_MACHINERY
 };
 
-typedef struct {
+typedef struct Code {
     uintptr_t addr;      /* 0: free */
     uint64_t print;      /* fingerprint of the object's head */
     uintptr_t qualname;  /* where its name lies, and that string's hash (3.11: no version) */

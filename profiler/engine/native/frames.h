@@ -5,8 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct Code;
+
 typedef struct {
     uintptr_t addr, code, instr;
+    struct Code *known; /* what is remembered of its code, for this walk only; NULL: nothing */
     int32_t unit;
     uint8_t owner;
     bool running;   /* its stack pointer is not saved: it is executing, or in a call into C */

@@ -54,9 +54,11 @@ static bool rest(HelperObject *self, double seconds) {
 static bool wait_births(HelperObject *self) {
     Sampler *s = self->sampler;
     pthread_mutex_lock(&s->lock);
-    while (!self->stopping && !s->threads.birth_count) pthread_cond_wait(&s->news, &s->lock);
+    while (!self->stopping && s->has_runner && !s->threads.birth_count)
+        pthread_cond_wait(&s->news, &s->lock);
+    bool goes_on = !self->stopping && s->has_runner;
     pthread_mutex_unlock(&s->lock);
-    return !self->stopping;
+    return goes_on;
 }
 
 static bool wait_turn(HelperObject *self, double seconds) {
@@ -85,6 +87,14 @@ static void be_done(HelperObject *self, bool never_called) {
     pthread_mutex_unlock(&self->lock);
 }
 
+/* A child of fork may be left by all of its threads. Then it ends with the last thread of the
+ * system, so that is not to be one of ours; and Python may be unable to make a state (3.11, 3.12). */
+static PyThreadState *new_state(HelperObject *self) {
+    if (PyInterpreterState_ThreadHead(self->interp)) return PyThreadState_New(self->interp);
+    sampler_stop(self->sampler);
+    return NULL;
+}
+
 static void *run(void *given) {
     HelperObject *self = given;
     Own own = {(uint64_t)(uintptr_t)pthread_self(), PyThread_get_thread_native_id()};
@@ -96,7 +106,7 @@ static void *run(void *given) {
     PyThreadState *state = NULL;
     double seconds = self->first_s;
     while (wait_turn(self, seconds)) {
-        if (!state) state = PyThreadState_New(self->interp);
+        if (!state) state = new_state(self);
         if (!state) break;
         PyEval_RestoreThread(state);
         seconds = call(self);

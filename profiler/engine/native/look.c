@@ -11,12 +11,13 @@ enum {
     STATE_FILES_MAX = 128,
     LEFT_OVER_GAPS = 4,
     WAKE_UP_NS = 60000,        /* CPU that waiting for the GIL costs by itself: it wakes every 5 ms */
+    CLOCK_EVERY = 8,           /* passes after which a clock is read that need not be */
     GIL_SILENCE_NS = 15000000  /* one that has not woken for so long does not wait for it */
 };
 
 /* Whether the leaf stands at an instruction where it can wait for nothing but the GIL. */
 static bool stands_at_handover(Sampler *s, const Walk *walk) {
-    const Code *code = codes_known(&s->codes, walk->frames[0].code);
+    const Code *code = walk->frames[0].known;
     return code && codes_hands_over(&s->codes, code, walk->frames[0].unit);
 }
 
@@ -61,6 +62,7 @@ bool look_at_clock(const Sampler *s, const Thread *thread, int row) {
 /* What a look at one thread found, beside the stack. */
 typedef struct {
     bool moved, has_clock, on_cpu;
+    bool settled; /* cannot have run: its clock, which waiting moves on as well, need not be read */
     int64_t used_ns; /* CPU since the look before */
     State state;
 } Look;
@@ -147,16 +149,22 @@ static bool waits_on(Sampler *s, Thread *thread, const Look *look) {
     return false;
 }
 
+/* Whether it waited for the GIL and cannot have had it since. What waiting costs, waking up every
+ * 5 ms, is told by its clock all the same when that is read next. */
+static bool is_settled(const Sampler *s, const Thread *thread, const Look *look) {
+    return s->threads.settled && !look->moved && !thread->holds_gil && !thread->shadowed &&
+           thread->last_state == STATE_GIL_WAIT && (s->threads.pass + thread->index) % CLOCK_EVERY;
+}
+
 /* False: the thread has no stack, or is gone. */
 static bool examine(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, Look *look) {
     *look = (Look){.has_clock = true};
-    look->moved = !thread->has_stack || thread->frame != thread->last_frame ||
-                  thread->leaf_instr != thread->last_instr ||
-                  thread->context != thread->last_context || thread->span_moved;
-    if (look->moved || thread->holds_gil || clock_due)
+    look->moved = !thread->has_stack || thread_has_moved(thread) || thread->span_moved;
+    look->settled = is_settled(s, thread, look);
+    if (look->moved || thread->holds_gil || (clock_due && !look->settled))
         read_clock(thread, gap_ns, look);
-    thread->silent_ns = look->used_ns ? 0 : thread->silent_ns + gap_ns;
-    if (waits_on(s, thread, look)) {
+    if (!look->settled) thread->silent_ns = look->used_ns ? 0 : thread->silent_ns + gap_ns;
+    if (look->settled || waits_on(s, thread, look)) {
         look->state = STATE_GIL_WAIT;
         return true;
     }
@@ -181,6 +189,14 @@ static void note_idle(Thread *thread) {
     places[0] = thread->last_instr;
 }
 
+/* What a new thread is charged at least: CPU time that it used, or how long it has had a span. */
+static int64_t new_ticks(Sampler *s, const Thread *thread, int64_t used_ns) {
+    int64_t used = used_ns / TICK_NS, since_ns = 0;
+    if (thread->open_at) since_ns = context_since(&s->memory, thread->open_at, thread->ident);
+    int64_t open = since_ns ? s->before - since_ns / TICK_NS : 0;
+    return used > open ? used : open;
+}
+
 void look_at(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, int64_t *used) {
     Look look;
     bool is_new = thread->cpu_ns < 0;
@@ -193,7 +209,7 @@ void look_at(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, int64_t
     thread->put_off = !thread->put_off && !is_new && just_woke(thread, &look, gap_ns);
     if (thread->put_off) return;
     int64_t booked = book_cpu(thread, look.state, look.moved, look.on_cpu, look.used_ns, gap_ns);
-    thread->quiet = look.used_ns ? 0 : thread->quiet + 1;
+    if (!look.settled) thread->quiet = look.used_ns ? 0 : thread->quiet + 1;
     thread->last_state = (uint8_t)look.state;
     if (look.state == STATE_IDLE) note_idle(thread);
     if (s->gate && thread->span < 0) return; /* of a transaction that is not recorded */
@@ -201,7 +217,7 @@ void look_at(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, int64_t
     thread->now = (Sample){.stack = thread->stack,
                            .span = thread->span > 0 ? thread->span : 0,
                            .cpu_ticks = booked,
-                           .wall_ticks = is_new ? look.used_ns / TICK_NS : -1,
+                           .wall_ticks = is_new ? new_ticks(s, thread, look.used_ns) : -1,
                            .state = (uint8_t)look.state,
                            .flags = thread->stack_flags | holds};
     thread->now_valid = true;

@@ -12,15 +12,16 @@ static bool is_unfinished(const Sampler *s, const Code *code, const WalkFrame *f
 }
 
 static bool is_launch(const Code *code) {
-    return code->launch == LAUNCH_OURS || code->launch == LAUNCH_MACHINERY;
+    return code && (code->launch == LAUNCH_OURS || code->launch == LAUNCH_MACHINERY);
 }
 
 /* How many frames from the leaf on are the program's own: `flamespan run` puts a few below. */
-static int first_own(const Walk *walk, Code **codes) {
+static int first_own(const Walk *walk) {
     int end = walk->count;
     for (int i = end - 1; i >= 0 && i >= end - LAUNCH_DEPTH; i--) {
-        if (!codes[i] || codes[i]->launch != LAUNCH_OURS) continue;
-        while (i && codes[i - 1] && is_launch(codes[i - 1])) i--;
+        const Code *code = walk->frames[i].known;
+        if (!code || code->launch != LAUNCH_OURS) continue;
+        while (i && is_launch(walk->frames[i - 1].known)) i--;
         return i;
     }
     return end;
@@ -54,9 +55,9 @@ static PathStep *path_of(Thread *thread, int length) {
 }
 
 /* If the leaf stands in a call into C whose name is known, that is the leaf. */
-static uint32_t with_c_call(Sampler *s, const Walk *walk, Code **codes, uint32_t stack) {
-    if (!walk->count || !codes[0]) return stack;
-    const Code *code = codes[0];
+static uint32_t with_c_call(Sampler *s, const Walk *walk, uint32_t stack) {
+    if (!walk->count || !walk->frames[0].known) return stack;
+    const Code *code = walk->frames[0].known;
     const CCall *call = ccalls_find(&s->ccalls, code->addr, walk->frames[0].unit, code->print);
     if (!call) return stack;
     uint32_t function = names_function(&s->names, call->name, call->length, "<built-in>", 10, 0);
@@ -67,16 +68,14 @@ static uint32_t with_c_call(Sampler *s, const Walk *walk, Code **codes, uint32_t
 uint32_t number_walk(Sampler *s, Thread *thread, bool torn) {
     uint32_t under = torn ? pseudo(s, 0, "<torn>", 6) : 0;
     const Walk *walk = &s->walker.walk;
-    Code *codes[walk->count ? walk->count : 1];
-    for (int i = 0; i < walk->count; i++) codes[i] = codes_known(&s->codes, walk->frames[i].code);
     PathStep *path = path_of(thread, walk->count + 1);
     if (!path) return under;
     uint32_t stack = under;
     int depth = 0;
     bool same = !walk->omitted && !under;
-    for (int i = first_own(walk, codes) - 1; i >= 0; i--) {
+    for (int i = first_own(walk) - 1; i >= 0; i--) {
         if (walk->omitted && i == walk->leaf_count - 1) stack = omitted(s, stack, walk->omitted);
-        Code *code = codes[i];
+        Code *code = walk->frames[i].known;
         if (!code || is_unfinished(s, code, &walk->frames[i])) continue;
         PathStep step = {code->serial, 0, walk->frames[i].unit};
         same = same && depth < thread->path_len && path[depth].serial == step.serial &&
@@ -87,5 +86,5 @@ uint32_t number_walk(Sampler *s, Thread *thread, bool torn) {
         path[depth++] = step;
     }
     thread->path_len = walk->omitted || under ? 0 : depth;
-    return with_c_call(s, walk, codes, stack);
+    return with_c_call(s, walk, stack);
 }

@@ -102,6 +102,24 @@ bool still_find(Threads *t) {
     return t->still;
 }
 
+bool still_knows_movers(const Threads *t, const Interp *before) {
+    const Interp *now = &t->interps[0];
+    uintptr_t current = threads_current(t);
+    uint64_t takers = now->gil_switches - before->gil_switches, seen = 0;
+    if (!now->gil_holder || now->gil != before->gil || (current && current != now->gil_holder))
+        return false;
+    if (takers && now->gil_holder == before->gil_holder) takers--;
+    Thread *const *rows = t->still ? t->awake : t->rows;
+    int count = t->still ? t->awake_count : t->count;
+    for (int i = 0; i < count && seen < takers; i++) {
+        const Thread *thread = rows[i];
+        if (thread->tstate == before->gil_holder) continue;
+        bool moved = thread->seen == t->pass && thread->has_stack && thread_has_moved(thread);
+        seen += moved || thread->tstate == now->gil_holder;
+    }
+    return seen >= takers;
+}
+
 void still_wake(const Threads *t, Thread *thread) {
     if (thread->asleep) thread->held.wall_ticks += t->asleep_ticks - thread->asleep_from;
     thread->asleep = false;

@@ -8,6 +8,10 @@
  * those in `awake` are to be looked at. False: any may have moved, look at all. */
 bool still_find(Threads *threads);
 
+/* Whether all that can have had the GIL since the look before (`before`: its interpreter then) are
+ * seen to have moved, or have it now: whoever waited for it and has not moved waits on. */
+bool still_knows_movers(const Threads *threads, const Interp *before);
+
 /* Make up for the passes that let a thread sleep: its sample gets their wall time. */
 void still_wake(const Threads *threads, Thread *thread);
 

@@ -1,5 +1,6 @@
 #include "thread.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #define NO_IDENT (~(uint64_t)0)
 
 enum { TS_MAX = 512, STEPS_MAX = THREADS_MAX, BIRTHS_MAX = 1 << 20, IDENTIFY_EVERY = 16 };
+enum { PREFETCH_MAX = 32, CACHE_LINE = 64 };
 
 bool threads_init(Threads *t, const Layout *layout, Memory *memory) {
     memset(t, 0, sizeof *t);
@@ -297,21 +299,31 @@ static void find_all(Threads *t) {
     find_shadowed(t);
 }
 
+/* Fetch what the processor has dropped since the pass before, all at once rather than one by one. */
+static void prefetch_rows(Thread *const *rows, int count) {
+    for (int i = 0; i < count && i < PREFETCH_MAX; i++)
+        for (size_t at = 0; at < offsetof(Thread, path); at += CACHE_LINE)
+            __builtin_prefetch((const char *)rows[i] + at);
+}
+
 void threads_find(Threads *t) {
+    Interp before = t->interps[0];
+    bool was_known = t->complete && t->interp_count == 1;
+    bool may_be_still = t->complete && !t->stirred && t->parked >= STILL_LEAST;
     t->pass++;
     threads_forget_gone(t);
-    bool was_complete = t->complete;
-    t->complete = false;
+    t->complete = t->settled = false;
     if (!make_room(t, t->count)) {
         t->still = false;
         return;
     }
-    bool may_be_still = was_complete && !t->stirred && t->parked >= STILL_LEAST && t->pass % FULL_EVERY;
-    if (may_be_still && still_find(t)) {
+    prefetch_rows(t->still ? t->awake : t->rows, t->still ? t->awake_count : t->count);
+    if (may_be_still && t->pass % FULL_EVERY && still_find(t)) {
         t->complete = true;
-        return;
+    } else {
+        t->pass++; /* what the attempt has marked as seen counts no more */
+        t->still = t->stirred = false;
+        find_all(t);
     }
-    t->pass++; /* what the attempt has marked as seen counts no more */
-    t->still = t->stirred = false;
-    find_all(t);
+    t->settled = was_known && t->complete && t->interp_count == 1 && still_knows_movers(t, &before);
 }

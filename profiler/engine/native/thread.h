@@ -26,10 +26,12 @@ typedef struct {
     uint32_t stack;
     bool asleep; /* cannot have moved since the last pass that looked at it */
     bool has_stack, now_valid, held_valid, held_late;
-    bool put_off; /* the pass before left it to this one */
+    bool put_off; /* the pass before left it to this one, */
+    bool owed_held; /* ... when `held` was the sample before */
     uint8_t stack_flags, last_state;
     int64_t asleep_from; /* Threads.asleep_ticks when it fell asleep: since then `held` grows */
     int64_t owed_ticks;   /* wall time of the pass that left it to this one */
+    uint64_t held_strand; /* the transaction of a task's that `held` is of */
 
     uint64_t ident, native_id; /* Python's and the system's number of the thread */
     uintptr_t before;          /* the state whose `next` is this one; 0: first of its list */
@@ -88,6 +90,7 @@ typedef struct {
     int parked;    /* threads that have long not run, as of the last pass that saw all */
     bool still;    /* of this pass: nobody but those in `awake` can have moved */
     bool stirred;  /* the next pass must look at all */
+    bool settled;  /* none but those that have moved has had the GIL since the pass before */
     Thread **awake;
     int awake_count;
     int64_t asleep_ticks; /* wall time of all still passes so far */
@@ -101,6 +104,12 @@ typedef struct {
 static inline bool thread_is_parked(const Thread *thread) {
     return thread->quiet >= LONG_QUIET && thread->last_state == STATE_IDLE && thread->has_stack &&
            !thread->put_off && thread->held_valid && !thread->held_late && !thread->open_at;
+}
+
+/* Whether it stands elsewhere than at its last look. */
+static inline bool thread_has_moved(const Thread *thread) {
+    return thread->frame != thread->last_frame || thread->leaf_instr != thread->last_instr ||
+           thread->context != thread->last_context;
 }
 
 bool threads_init(Threads *threads, const Layout *layout, Memory *memory);
