@@ -71,7 +71,6 @@ export class Picker {
     });
     byId("picker-tools").hidden = !this.groups.length;
     followFocus(this.list);
-    this.list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.key(event));
   }
 
   /** Filter and order, from the next `select` on. @param {import("./state.js").State} state */
@@ -170,15 +169,5 @@ export class Picker {
     made.style.setProperty("--share", `${(took / longest) * 100}%`);
     made.addEventListener("click", () => this.choose(row));
     return made;
-  }
-
-  /** Arrow keys walk the list. @param {KeyboardEvent} event */
-  key(event) {
-    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (!step) return;
-    const buttons = [...this.list.querySelectorAll("button")];
-    const at = buttons.indexOf(/** @type {any} */ (document.activeElement));
-    buttons[Math.min(Math.max(at + step, 0), buttons.length - 1)]?.focus();
-    event.preventDefault();
   }
 }
