@@ -346,6 +346,8 @@ def test_details(page, profile):
 
 def test_the_address_holds_the_state(page, profile, file):
     page.click("text=Everything")
+    page.fill("#picker-search", "Cart")
+    page.select_option("#picker-order", "time")
     pick(page, "top-down")
     pick(page, "application")
     page.check("#collapse")
@@ -363,6 +365,9 @@ def test_the_address_holds_the_state(page, profile, file):
     assert rows(page) == before
     assert shown_part(page) == part < 1
     assert page.input_value("#search") == "view"
+    assert page.input_value("#picker-search") == "Cart"
+    assert page.input_value("#picker-order") == "time"
+    assert page.locator("#picker-list .group .pick-name").all_text_contents() == ["GET /cart"]
     check_tree(page, profile.all_states().application_frames().collapse_recursion(), "top-down")
 
 

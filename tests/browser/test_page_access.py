@@ -1,4 +1,4 @@
-"""The page for everybody: the keyboard reaches all, fingers pan and pinch, paper has all rows."""
+"""The page for everybody: colours can be read, the keyboard reaches all, paper has all rows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,23 @@ from helpers.pageviews import VIEWS
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def page(tmp_path):
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    return tmp_path_factory.mktemp("pages")
+
+
+@pytest.fixture(scope="module")
+def tab():
     with page_of("about:blank", width=1200, height=800, reduced_motion="reduce") as page:
-        VIEWS[0].open(page, tmp_path)
         yield page
+
+
+@pytest.fixture
+def page(tab, pages):
+    tab.set_viewport_size({"width": 1200, "height": 800})
+    tab.emulate_media(color_scheme="light", media="screen")
+    VIEWS[0].open(tab, pages)
+    return tab
 
 
 # --- colours of the canvases, which axe cannot see ---------------------------------------------
@@ -169,93 +181,20 @@ def drawn(page, wanted):
     return False
 
 
-def test_paper_is_light_and_has_all_rows(tmp_path):
-    with page_of("about:blank", width=900, height=600, color_scheme="dark") as page:
-        VIEWS[0].open(page, tmp_path)
-        dark = page.evaluate(PIXEL)
-        page.emulate_media(media="print", color_scheme="dark")
-        assert drawn(page, lambda pixel: pixel != dark and pixel[3] == 255)
-        assert sum(page.evaluate(PIXEL)[:3]) > sum(dark[:3])
-        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert min(int(part) for part in re.findall(r"\d+", background)) > 230
-        rows = page.locator("#table-inner .row").count()
-        assert rows == int(page.get_attribute("#table-grid", "aria-rowcount")) - 1
-        assert page.is_visible("#details")
-        assert page.is_hidden("#picker")
-        (tmp_path / "page.pdf").write_bytes(page.pdf())
-        page.emulate_media(media="screen", color_scheme="dark")
-        assert drawn(page, lambda pixel: pixel == dark)
-
-
-# --- touch -------------------------------------------------------------------------------------
-
-
-def shown(page):
-    """(from, to) of what is shown, from the address; None for all."""
-    page.wait_for_timeout(400)
-    found = re.search(r"[#&]x=(\d+)(?:~|%7E)(\d+)", page.url)
-    return found and (int(found[1]), int(found[2]))
-
-
-class Fingers:
-    """Fingers on a canvas, through the browser's own touch input."""
-
-    def __init__(self, page, selector):
-        self._send = page.context.new_cdp_session(page).send
-        box = page.locator(selector).bounding_box()
-        self.left, self.width = box["x"], box["width"]
-        self.top = box["y"] + min(box["height"] / 2, 60)
-
-    def do(self, kind, *shares):
-        points = [
-            {"x": self.left + share * self.width, "y": self.top, "id": i}
-            for i, share in enumerate(shares)
-        ]
-        self._send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-    def drag(self, begins, ends, steps=8):
-        self.do("touchStart", *begins)
-        for i in range(1, steps + 1):
-            at = [a + (b - a) * i / steps for a, b in zip(begins, ends, strict=True)]
-            self.do("touchMove", *at)
-        self.do("touchEnd")
-
-
-@pytest.fixture
-def touched(tmp_path):
-    with page_of("about:blank", width=390, height=844, has_touch=True, is_mobile=True) as page:
-        VIEWS[0].open(page, tmp_path)
-        page.locator("#flame").scroll_into_view_if_needed()
-        yield page
-
-
-def test_two_fingers_zoom_and_one_moves(touched):
-    page = touched
-    assert shown(page) is None
-    fingers = Fingers(page, "#flame")
-    fingers.drag([0.4, 0.6], [0.2, 0.8])
-    first, last = shown(page)
-    zoomed = last - first
-    whole = page.evaluate("document.querySelector('.took').textContent")
-    assert zoomed == pytest.approx(float(whole.split()[0]) * 1e6 / 3, rel=0.1)
-    fingers.drag([0.7], [0.3])
-    later, end = shown(page)
-    assert end - later == pytest.approx(zoomed, abs=3)
-    assert later - first == pytest.approx(0.4 * zoomed, rel=0.15)
-    fingers.drag([0.2, 0.8], [0.4, 0.6])
-    out = shown(page)
-    assert out is None or out[1] - out[0] > 2 * zoomed
-
-
-def test_a_finger_on_the_scale_draws_a_window(touched):
-    Fingers(touched, "#scale").drag([0.25], [0.75])
-    touched.wait_for_selector("#range-text:visible")
-    assert touched.evaluate("scrollX") == 0
-
-
-def test_a_tap_chooses_the_function(touched):
-    fingers = Fingers(touched, "#flame")
-    fingers.do("touchStart", 0.5)
-    fingers.do("touchEnd")
-    touched.wait_for_timeout(400)
-    assert re.search(r"[#&]fn=\d+", touched.url)
+def test_paper_is_light_and_has_all_rows(page, tmp_path):
+    page.set_viewport_size({"width": 900, "height": 600})
+    page.emulate_media(color_scheme="dark")
+    assert drawn(page, lambda pixel: pixel[3] == 255 and sum(pixel[:3]) < 450)
+    dark = page.evaluate(PIXEL)
+    page.emulate_media(media="print", color_scheme="dark")
+    assert drawn(page, lambda pixel: pixel != dark and pixel[3] == 255)
+    assert sum(page.evaluate(PIXEL)[:3]) > sum(dark[:3])
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert min(int(part) for part in re.findall(r"\d+", background)) > 230
+    rows = page.locator("#table-inner .row").count()
+    assert rows == int(page.get_attribute("#table-grid", "aria-rowcount")) - 1
+    assert page.is_visible("#details")
+    assert page.is_hidden("#picker")
+    (tmp_path / "page.pdf").write_bytes(page.pdf())
+    page.emulate_media(media="screen", color_scheme="dark")
+    assert drawn(page, lambda pixel: pixel == dark)

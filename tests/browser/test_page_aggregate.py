@@ -238,6 +238,8 @@ def test_the_address_holds_the_state_and_keys_lead_everywhere(page, profile):
     assert page.evaluate("document.activeElement.closest('tr').rowIndex") == 2
     page.keyboard.press("Enter")
     assert page.text_content("#aggregate-detail .detail-name") == names[1]
+    for found in ("#aggregate-names", "#aggregate tbody"):  # one tab stop each
+        assert page.locator(f"{found} button:not([tabindex='-1'])").count() == 1
 
 
 def test_what_a_file_does_not_hold_is_said(page, file):

@@ -8,6 +8,7 @@ import { functionDetail } from "./functiondetail.js";
 import { FunctionsView } from "./functionsview.js";
 import { nameCell, sureShare } from "./numbertable.js";
 import { groupTransactions } from "./picker.js";
+import { followFocus, oneTabStop } from "./roving.js";
 
 /** Name and op, frames, clock, recursion, root of the graph, functions in focus and hidden. */
 const AGGREGATE_START = { n: "", op: "", f: "all", k: "wall", c: "none", z: "0", fo: "", hi: "", o: "self" };
@@ -27,6 +28,7 @@ export class AggregateView extends FunctionsView {
     this.recursion = radioGroup("Recursion", [["none", "As called"], ["direct", "Fold direct"], ["cycles", "Fold cycles"]], (c) => this.change({ c, z: "0" }));
     this.cuts = element("span", { class: "view-cuts" });
     this.names = element("nav", { id: "aggregate-names", "aria-label": "Transactions by name" });
+    followFocus(this.names);
     this.build([this.frames, this.clock, this.recursion, this.cuts], this.names);
   }
 
@@ -79,6 +81,7 @@ export class AggregateView extends FunctionsView {
       item(group.name, group.op, group.name === n && group.op === op, group.name || group.op || "(no name)", `×${grouped(group.rows.length)} · p50 ${duration(group.p50)} · p95 ${duration(group.p95)}`));
     const all = item("", "", !n && !op, "Everything", plural(this.groups.reduce((sum, group) => sum + group.rows.length, 0), "transaction"));
     this.names.replaceChildren(element("h2", { text: "All transactions of" }), all, ...items);
+    oneTabStop(this.names);
     if (focused) /** @type {HTMLElement | null} */ (this.names.querySelector("[aria-current]"))?.focus();
   }
 

@@ -56,7 +56,7 @@ export class App {
       sort: (sort) => this.sortBy(sort),
       opened: (open) => this.keep({ open }),
     });
-    this.picker = new Picker(model, (transaction) => this.choose(transaction));
+    this.picker = new Picker(model, (transaction) => this.choose(transaction), (some) => this.keep(some));
     listenControls((change) => this.change(change));
     this.listen();
     showRecordingTitle(model);
@@ -90,6 +90,7 @@ export class App {
     this.state = state;
     this.found = findFunctions(this.model.functions, state.query);
     this.table.setOpen(state.open);
+    this.picker.setList(state);
     this.showTransaction();
     if (state.shown) this.charts.axis.show(...state.shown);
     this.refresh();

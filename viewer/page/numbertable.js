@@ -2,6 +2,7 @@
 /** A sortable table of numbers about functions; each row's name is a button that chooses it. */
 
 import { element, grouped, percent } from "./format.js";
+import { followFocus, oneTabStop } from "./roving.js";
 
 const FIRST_ROWS = 150;
 
@@ -36,7 +37,7 @@ export class NumberTable {
       const button = /** @type {Element} */ (event.target).closest("tr");
       if (button) events.choose(Number(/** @type {HTMLElement} */ (button).dataset.row));
     });
-    this.body.addEventListener("keydown", (event) => this.key(event));
+    followFocus(this.body);
     /** @type {(() => void) | null} */ this.again = null;
     /** @type {number[]} those that are kept, in order */ this.rows = [];
     this.selected = -1;
@@ -74,6 +75,7 @@ export class NumberTable {
     this.more.textContent = `${grouped(rows.length - this.limit)} more`;
     this.empty.hidden = rows.length > 0;
     this.table.hidden = !rows.length;
+    oneTabStop(this.body, "[aria-current] button");
     if (hadFocus) /** @type {HTMLElement | null} */ (this.body.querySelector(`[data-row="${focused}"] button`))?.focus();
   }
 
@@ -94,16 +96,6 @@ export class NumberTable {
       return element(column.key === "name" ? "th" : "td", { scope: column.key === "name" ? "row" : null, "data-key": column.key, "data-value": column.value(row) }, [content]);
     });
     return element("tr", { "data-row": row, "aria-current": row === look.selected ? "true" : null }, cells);
-  }
-
-  /** Arrow keys walk the names. @param {KeyboardEvent} event */
-  key(event) {
-    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (!step) return;
-    const buttons = [...this.body.querySelectorAll(".pick-fn")];
-    const at = buttons.indexOf(/** @type {any} */ (document.activeElement));
-    /** @type {HTMLElement | undefined} */ (buttons[Math.min(Math.max(at + step, 0), buttons.length - 1)])?.focus();
-    event.preventDefault();
   }
 }
 

@@ -45,8 +45,11 @@ function quantile(sorted, q) {
 
 /** The list; calls `choose` with a transaction's row, EVERYTHING or OUTSIDE. */
 export class Picker {
-  /** @param {import("./model.js").Model} model @param {(transaction: number) => void} choose */
-  constructor(model, choose) {
+  /**
+   * @param {import("./model.js").Model} model @param {(transaction: number) => void} choose
+   * @param {(some: Partial<import("./state.js").State>) => void} keep told of the filter and the order
+   */
+  constructor(model, choose, keep) {
     this.model = model;
     this.choose = choose;
     this.groups = groupTransactions(model.spans);
@@ -58,15 +61,24 @@ export class Picker {
     this.list = byId("picker-list");
     byId("picker-search").addEventListener("input", (/** @type {any} */ event) => {
       this.query = event.target.value.toLowerCase();
+      keep({ filter: event.target.value });
       this.render();
     });
     byId("picker-order").addEventListener("change", (/** @type {any} */ event) => {
       this.byTime = event.target.value === "time";
+      keep({ listed: event.target.value });
       this.render();
     });
     byId("picker-tools").hidden = !this.groups.length;
     followFocus(this.list);
-    this.list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.key(event));
+  }
+
+  /** Filter and order, from the next `select` on. @param {import("./state.js").State} state */
+  setList({ filter, listed }) {
+    byId("picker-search").value = filter;
+    byId("picker-order").value = listed;
+    this.query = filter.toLowerCase();
+    this.byTime = listed === "time";
   }
 
   /** @param {number} transaction */
@@ -157,15 +169,5 @@ export class Picker {
     made.style.setProperty("--share", `${(took / longest) * 100}%`);
     made.addEventListener("click", () => this.choose(row));
     return made;
-  }
-
-  /** Arrow keys walk the list. @param {KeyboardEvent} event */
-  key(event) {
-    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (!step) return;
-    const buttons = [...this.list.querySelectorAll("button")];
-    const at = buttons.indexOf(/** @type {any} */ (document.activeElement));
-    buttons[Math.min(Math.max(at + step, 0), buttons.length - 1)]?.focus();
-    event.preventDefault();
   }
 }

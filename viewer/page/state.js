@@ -23,6 +23,8 @@ import { readPlaces, writePlaces } from "./places.js";
  * @property {"oldest"|"newest"} first which frame of a stack is listed first
  * @property {"self"|"total"|"name"} sort
  * @property {boolean} ascending
+ * @property {"duration"|"time"} listed order of a name's transactions in the list
+ * @property {string} filter what names of listed transactions hold
  * @property {string} query
  * @property {number} fn the selected function, -1: none
  * @property {[number, number, number] | null} box the selected box: thread, start and end
@@ -41,7 +43,7 @@ export const DEFAULT_STATE = {
   transaction: EVERYTHING, shown: null, merged: null, range: null, span: -1,
   tab: "bottom-up", frames: "all", collapse: "none", states: "running", clock: "wall",
   order: "time", direction: "icicle", tracks: "own", trace: "relevant", first: "oldest",
-  sort: "self", ascending: false, query: "", fn: -1, box: null, nth: 0,
+  sort: "self", ascending: false, listed: "duration", filter: "", query: "", fn: -1, box: null, nth: 0,
   focus: -1, hide: [], off: [], split: 0, rows: 0, open: "", scrolled: "",
 };
 
@@ -58,6 +60,7 @@ const WORDS = {
   trace: ["relevant", "full"],
   first: ["oldest", "newest"],
   sort: ["self", "total", "name"],
+  listed: ["duration", "time"],
 };
 
 /** The word after `word`, round and round. @param {string} name @param {string} word */
@@ -94,9 +97,7 @@ export function writeHash(state, base = DEFAULT_STATE) {
   }
   if (state.box) out.set("box", state.box.map(Math.round).join("~"));
   for (const name of /** @type {const} */ (["hide", "off"])) if (state[name].length) out.set(name, state[name].join("~"));
-  if (state.query) out.set("q", state.query);
-  if (state.open) out.set("open", state.open);
-  if (state.scrolled) out.set("y", state.scrolled);
+  for (const [key, text] of [["filter", state.filter], ["q", state.query], ["open", state.open], ["y", state.scrolled]]) if (text) out.set(key, text);
   return `#${out}`;
 }
 
@@ -130,6 +131,7 @@ export function readHash(hash, base, limits, isTransaction) {
   state.box = readBox(given.get("box"), limits.threads);
   state.hide = readList(given.get("hide"), limits.functions);
   state.off = readList(given.get("off"), limits.threads);
+  state.filter = given.get("filter") ?? "";
   state.query = given.get("q") ?? "";
   state.open = given.get("open") ?? "";
   state.scrolled = writePlaces(readPlaces(given.get("y")));
