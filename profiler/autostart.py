@@ -22,8 +22,17 @@ AGAIN = "FLAMESPAN_AGAIN"
 _BY_ITSELF = ("RUN_MAIN", "WERKZEUG_RUN_MAIN", "GUNICORN_PID")
 """Set by what starts itself anew: the reloaders of Django and Flask, gunicorn at SIGUSR2."""
 
-_MULTIPROCESSING = ("multiprocessing.spawn", "multiprocessing.forkserver")
-_NEVER = ("multiprocessing.resource_tracker", "multiprocessing.semaphore_tracker")
+_MULTIPROCESSING = (
+    "multiprocessing.spawn",
+    "multiprocessing.forkserver",
+    "billiard.spawn",  # Celery's
+    "loky.backend.popen_loky",  # joblib's
+)
+_NEVER = (
+    "multiprocessing.resource_tracker",
+    "multiprocessing.semaphore_tracker",
+    "loky.backend.resource_tracker",
+)
 
 
 def begin() -> None:

@@ -29,11 +29,9 @@ def header(
     service: str | None = None,
     release: str | None = None,
     environment: str | None = None,
-    mode: str = "continuous",
-    transaction_sample_rate: float = 1.0,
-    transaction_sampler: str = "",
+    choice: dict[str, Any],
 ) -> Header:
-    """A header for a recording that begins now.
+    """A header for a recording that begins now; ``choice`` tells which transactions are in it.
 
     Neither arguments nor environment variables are kept: they may hold secrets.
     """
@@ -52,15 +50,13 @@ def header(
         interval_ns=interval_ns,
         tick_ns=tick_ns,
         max_depth=max_depth,
-        mode=mode,
-        transaction_sample_rate=transaction_sample_rate,
-        transaction_sampler=transaction_sampler,
         flamespan=version(),
         engine=engine,
         python=_python(),
         os={"name": platform.system(), "release": platform.release(), "version": _os_version()},
         device=_device(),
         paths=paths(main),
+        **choice,
     )
 
 

@@ -292,12 +292,12 @@ def _header(options: Options, interval_ns: int, engine: Engine, reason: str) -> 
         service=options.service,
         release=options.release,
         environment=options.environment,
-        **_choice(options),
+        choice=_choice(options),
     )
 
 
 def _choice(options: Options) -> dict[str, Any]:
-    """What the header says of how transactions are recorded."""
+    """The header's fields on how transactions are recorded."""
     share = options.transaction_sample_rate
     if callable(share):
         return {"mode": options.mode, "transaction_sampler": Chooser(share).name}

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from flamespan.profiler import lifecycle
 from flamespan.profiler.choosing import Choice
@@ -19,6 +19,7 @@ from flamespan.profiler.scrubbing import Scrub, is_scrub
 from flamespan.profiler.spanlog import MAX_OPEN, MAX_SPANS
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 MAX_RATE_HZ = 10_000
 MAX_BUDGET = 100.0
@@ -27,27 +28,33 @@ BUDGET_PER_100_HZ = 0.01
 """Unless told otherwise sampling may cost 1 % of a core for each 100 Hz that are asked for."""
 
 
-def start(
-    directory: str | os.PathLike[str] = "profiles",
-    rate_hz: float = 100,
-    *,
-    service: str | None = None,
-    release: str | None = None,
-    environment: str | None = None,
-    engine: str = "auto",
-    budget: float | None = None,
-    c_calls: bool = False,
-    max_depth: tuple[int, int] = MAX_DEPTH,
-    max_file_bytes: int = Limits.max_bytes,
-    max_file_age_s: float = Limits.max_age_s,
-    max_folder_bytes: int = Limits.max_folder_bytes,
-    mode: str = "continuous",
-    transaction_sample_rate: float | Choice = 1.0,
-    max_spans_per_s: int = MAX_SPANS,
-    max_open_spans: int = MAX_OPEN,
-    scrub: Scrub | str | None = None,
-) -> Profiler:
+def stop() -> Path | None:
+    """End the recording and return its (last) sample file; None when nothing was running."""
+    path = lifecycle.end("stop")
+    return None if path is None else Path(path)
+
+
+def flush() -> None:
+    """Write what was recorded so far to the file now, rather than within a second.
+
+    For programs that know that they are about to be killed: whoever ends by a signal that nothing
+    handles runs nothing at its end. Without a recording nothing happens.
+    """
+    session = lifecycle.running()
+    if session is not None:
+        session.recorder.flush()
+
+
+def is_recording() -> bool:
+    """Whether this process is being recorded."""
+    return lifecycle.running() is not None
+
+
+class Profiler:
     """Record this process, all its threads, until ``stop()`` or its end.
+
+    ``start()`` takes the same, and begins at once. A ``Profiler`` begins with ``start()``, as a
+    context manager around a block, or as a decorator around each call of a function.
 
     Args:
         directory: folder for the sample files; made if missing, readable by the owner only.
@@ -91,56 +98,8 @@ def start(
     now or later, the application goes on: one line of the log says so, ``flamespan control PID
     status`` too while it lasts, and it is tried again within a minute at most.
     """
-    profiler = Profiler(
-        directory,
-        rate_hz,
-        service=service,
-        release=release,
-        environment=environment,
-        engine=engine,
-        budget=budget,
-        c_calls=c_calls,
-        max_depth=max_depth,
-        max_file_bytes=max_file_bytes,
-        max_file_age_s=max_file_age_s,
-        max_folder_bytes=max_folder_bytes,
-        mode=mode,
-        transaction_sample_rate=transaction_sample_rate,
-        max_spans_per_s=max_spans_per_s,
-        max_open_spans=max_open_spans,
-        scrub=scrub,
-    )
-    profiler.start()
-    return profiler
 
-
-def stop() -> Path | None:
-    """End the recording and return its (last) sample file; None when nothing was running."""
-    path = lifecycle.end("stop")
-    return None if path is None else Path(path)
-
-
-def flush() -> None:
-    """Write what was recorded so far to the file now, rather than within a second.
-
-    For programs that know that they are about to be killed: whoever ends by a signal that nothing
-    handles runs nothing at its end. Without a recording nothing happens.
-    """
-    session = lifecycle.running()
-    if session is not None:
-        session.recorder.flush()
-
-
-def is_recording() -> bool:
-    """Whether this process is being recorded."""
-    return lifecycle.running() is not None
-
-
-class Profiler:
-    """A recording as a context manager, or as a decorator around a function's calls.
-
-    Takes what ``start()`` takes. ``path`` is the sample file that is being written, or was.
-    """
+    _session: Session | None = None
 
     def __init__(
         self,
@@ -181,7 +140,6 @@ class Profiler:
             scrub,
         )
         check(self._options)
-        self._session: Session | None = None
 
     @property
     def service(self) -> str:
@@ -196,12 +154,12 @@ class Profiler:
 
     @property
     def path(self) -> Path | None:
-        """The sample file; None before the start."""
+        """The sample file that is being written, or was; None before the start."""
         path = None if self._session is None else self._session.recorder.path
         return None if path is None else Path(path)
 
     def start(self) -> None:
-        """Begin; see ``flamespan.profiler.start``."""
+        """Begin. Raises UsageError where that cannot be, or where something is recording."""
         self._session = lifecycle.begin(self._options)
 
     def stop(self) -> Path | None:
@@ -231,6 +189,18 @@ class Profiler:
                 return function(*args, **kwargs)
 
         return cast("F", recorded)
+
+
+def _begin(make: Callable[P, Profiler]) -> Callable[P, Profiler]:
+    def start(*args: P.args, **kwargs: P.kwargs) -> Profiler:
+        profiler = make(*args, **kwargs)
+        profiler.start()
+        return profiler
+
+    return functools.update_wrapper(start, make, assigned=("__doc__",), updated=())
+
+
+start = _begin(Profiler)
 
 
 def default_budget(rate_hz: float) -> float:

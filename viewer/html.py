@@ -85,10 +85,10 @@ MODULES = (
     "sides",
     "changes",
     "compare",
+    "datasource",
     "recordings",
     "exports",
     "saving",
-    "datasource",
     "main",
 )
 """The page's modules, each after those that it imports; they share one scope in the file."""

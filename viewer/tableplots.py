@@ -63,11 +63,7 @@ def plot_self_time(profile: Profile, ax: Axes | None = None, limit: int = 20) ->
     ax.set_yticks(
         places, [f"{words.clean(name)}  ({origin})" for name, origin in labels], fontsize=8
     )
-    intervals_end = table["self_share_high"].fillna(0) * profile.total_ns
-    ends = np.maximum(table["total_ns"], intervals_end) / unit_ns
-    for place, end, share in zip(places, ends, table["self_share"], strict=True):
-        said = f" {words.percent(share)}"
-        ax.text(float(end), float(place), said, va="center", fontsize=7.5, zorder=4)
+    _draw_shares(ax, table, profile.total_ns / unit_ns, unit_ns)
     ax.set_xlabel(f"{profile.weight_clock} time, {unit} (bar and %: self, outline: total)")
     draw_title(ax, f"{exporting.title(profile)}: {words.about(profile)}")
     ax.grid(axis="x", color="#e3e2dd", zorder=0)
@@ -195,6 +191,14 @@ def _draw_errors(ax: Axes, table: pd.DataFrame, whole: float, unit_ns: float) ->
         capsize=2,
         zorder=5,
     )
+
+
+def _draw_shares(ax: Axes, table: pd.DataFrame, whole: float, unit_ns: float) -> None:
+    """The share of self time, beside what reaches farther: the total or the interval."""
+    ends = np.maximum(table["total_ns"] / unit_ns, table["self_share_high"].fillna(0) * whole)
+    for place, (end, share) in enumerate(zip(ends, table["self_share"], strict=True)):
+        said = f" {words.percent(share)}"
+        ax.text(float(end), place, said, va="center", fontsize=7.5, zorder=4)
 
 
 def _legend_above(ax: Axes) -> None:

@@ -251,16 +251,13 @@ class PythonEngine:
             return
         self._before = now
         charged = gap - self._suspended(gap)
-        stats = self._stats
-        stats.passes += 1
+        self._stats.passes += 1
         missed = max(0, round(charged / self._interval) - 1)
-        stats.missed += missed
-        flags = 0
-        if charged * 2 > self._interval * 3:
-            stats.late += 1
-            flags = _LATE
+        self._stats.missed += missed
+        late = charged * 2 > self._interval * 3
+        self._stats.late += late
         if len(self._samples) + len(frames) > self._max_samples:
-            stats.dropped_samples += len(frames)
+            self._stats.dropped_samples += len(frames)
             self._forget_dead(frames)
             return
         before = len(self._samples)
@@ -270,6 +267,15 @@ class PythonEngine:
             for ident, frame in frames.items()
             if ident not in self._hidden
         ]
+        self._sample_all(seen, charged, _LATE if late else 0)
+        self._end_pass(now, charged, missed, before)
+        if len(seen) != len(self._threads):
+            self._forget_dead(frames)
+
+    def _sample_all(
+        self, seen: list[tuple[int, FrameType, Span | None]], charged: int, flags: int
+    ) -> None:
+        """Take a sample of each thread: its ident, its frame, its span before the look."""
         for ident, frame, span in seen:
             if self._gate is not None and owners.is_left_out(span):
                 self._pass_over(ident)
@@ -277,12 +283,9 @@ class PythonEngine:
             try:
                 self._sample(ident, frame, span, charged, flags)
             except Exception:
-                stats.dropped_samples += 1
+                self._stats.dropped_samples += 1
                 self._complain()
         self._sample_waits(charged, flags)
-        self._end_pass(now, charged, missed, before)
-        if len(seen) != len(self._threads):
-            self._forget_dead(frames)
 
     def _end_pass(self, now: int, charged: int, missed: int, before: int) -> None:
         """Note a pass at ``now``; its samples are those behind the first ``before``."""

@@ -209,6 +209,7 @@ def test_a_command_by_its_name(where):
             False,
         ),
         ("python -c from multiprocessing.spawn import spawn_main;", {"FLAMESPAN_PID": "7"}, True),
+        ("python -m joblib.externals.loky.backend.popen_loky_posix", {"FLAMESPAN_PID": "7"}, True),
         ("python -c from multiprocessing.resource_tracker import main;main(3)", {}, False),
         ("python -m flamespan.profiler report x", {}, False),
         ("python /venv/bin/flamespan report x", {}, False),

@@ -14,7 +14,7 @@ import { showNotices } from "./notices.js";
 import { groupTransactions, Picker } from "./picker.js";
 import { Pieces } from "./pieces.js";
 import { listenScrolls, readPlaces, scrolledPanes, scrollPanes, writePlaces } from "./places.js";
-import { RowSource, rowOrder } from "./rows.js";
+import { placeLabel, RowSource, rowOrder } from "./rows.js";
 import { findFunctions } from "./search.js";
 import { listenShortcuts } from "./shortcuts.js";
 import { listenSplits, showSplits } from "./split.js";
@@ -221,7 +221,7 @@ export class App {
     const window_ = model.window(state.transaction, state.range);
     const choice = { transaction: state.transaction, ...window_, states: this.countedStates(), clock: state.clock, off: state.off, cut: this.cut };
     const sums = this.answers.sumsOf(choice, state);
-    const order = rowOrder(state.sort, state.ascending, (fn) => model.functions.name[fn]);
+    const order = rowOrder(state.sort, state.ascending, placeLabel(model));
     const source = new RowSource(sums, state.tab === "top-down" ? "top-down" : "bottom-up", order);
     showControls(state);
     showCuts(model, state, (change) => this.change(change));

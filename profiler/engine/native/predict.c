@@ -81,19 +81,24 @@ const uint8_t *predict_within(const Walker *w, int piece, uintptr_t addr, uint32
     return piece_bytes(w->memory, p) + (addr - p->addr);
 }
 
-Copy predict_find(const Walker *w, Prediction *p, uintptr_t addr, int *cursor) {
+Cursor predict_cursor(const Walker *w) { return (Cursor){.piece = w->outside - 1}; }
+
+Copy predict_find(const Walker *w, Prediction *p, uintptr_t addr, Cursor *cursor) {
     const Layout *l = w->layout;
-    for (int i = w->outside - 1; i >= 0; i--) {
+    for (int n = 0; n < w->outside; n++) {
+        int i = cursor->piece >= n ? cursor->piece - n : cursor->piece - n + w->outside;
         if (i < w->stack && i >= w->begin) continue;
         /* What lies before a frame must be there, too: if it is a generator's, its state does. */
         const uint8_t *at = predict_within(w, i, addr - l->gen_state_back, l->gen_state_back + l->frame_size);
-        if (at) return (Copy){at + l->gen_state_back, i, i >= w->stack};
+        if (!at) continue;
+        cursor->piece = i;
+        return (Copy){at + l->gen_state_back, i, i >= w->stack};
     }
     for (int n = 0; n < p->outsides; n++) {
-        int i = *cursor + n < p->outsides ? *cursor + n : *cursor + n - p->outsides;
+        int i = cursor->outside + n < p->outsides ? cursor->outside + n : cursor->outside + n - p->outsides;
         if (p->outside[i] != addr || !w->pieces[w->outside + i].ok) continue;
         p->met[i] = w->number;
-        *cursor = i + 1 < p->outsides ? i + 1 : 0;
+        cursor->outside = i + 1 < p->outsides ? i + 1 : 0;
         int piece = w->outside + i;
         return (Copy){piece_bytes(w->memory, &w->pieces[piece]) + l->gen_state_back, piece, true};
     }

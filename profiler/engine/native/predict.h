@@ -13,6 +13,10 @@ typedef struct {
     bool late;
 } Copy;
 
+typedef struct {
+    int piece, outside;
+} Cursor;
+
 /* List all that a look copies, in the order in which it must be. */
 void predict_pieces(Walker *walker, uintptr_t tstate, const Prediction *prediction);
 /* List one more stretch; returns its number. */
@@ -20,8 +24,9 @@ int predict_piece(Walker *walker, uintptr_t addr, uint32_t len);
 
 /* The bytes at `addr` in the copy of that piece; NULL: they are not in it. */
 const uint8_t *predict_within(const Walker *walker, int piece, uintptr_t addr, uint32_t len);
-/* The copy of a frame. `*cursor`: where to look first, 0 at the beginning. */
-Copy predict_find(const Walker *walker, Prediction *prediction, uintptr_t addr, int *cursor);
+/* The copy of a frame. It is looked for from where the one before, above it, was found. */
+Copy predict_find(const Walker *walker, Prediction *prediction, uintptr_t addr, Cursor *cursor);
+Cursor predict_cursor(const Walker *walker); /* at the leaf */
 /* 3.11 and 3.12: the running frame hangs on a structure of the C stack, another one for every
  * entry from C. False: it was not one of the latest, and so was not copied. */
 bool predict_cframe(const Walker *walker, Prediction *prediction, uintptr_t cframe,

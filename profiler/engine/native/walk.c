@@ -96,7 +96,7 @@ static void close_frames(Walker *w) {
 static uintptr_t climb(const Walker *w, Prediction *p, uintptr_t addr) {
     const Layout *l = w->layout;
     uintptr_t leaf = addr;
-    int cursor = 0;
+    Cursor cursor = predict_cursor(w);
     for (int i = 0; i < CLIMB_MAX; i++) {
         const uint8_t *at = predict_find(w, p, leaf, &cursor).at;
         if (!at) break;
@@ -129,7 +129,7 @@ static Attempt follow(Walker *w, Prediction *p, uintptr_t addr) {
     const Layout *l = w->layout;
     uint8_t single[512];
     bool missed = false;
-    int cursor = 0;
+    Cursor cursor = predict_cursor(w);
     Copy above = {NULL, 0, false}; /* the frame of the data stack before, and where it lies */
     uintptr_t above_addr = 0;
     w->seen = 0;
@@ -287,6 +287,24 @@ static void remember(const Walk *walk, Prediction *p) {
     p->last_count = walk->count;
 }
 
+/* How many frames from the leaf on form a possible stack. */
+static int check_all(Walker *w, const Prediction *p, bool *whole) {
+    Walk *walk = &w->walk;
+    for (int n = w->code; n < w->end; n += 2) codes_take(w->codes, &w->pieces[n]);
+    for (int n = 0; n < walk->count; n++) w->addrs[n] = walk->frames[n].code;
+    codes_check(w->codes, w->addrs, walk->count);
+    for (int n = 0; n < walk->count; n++)
+        walk->frames[n].known = codes_known(w->codes, w->addrs[n]);
+    return walk_check(w, p, whole);
+}
+
+/* Of a stack too deep to be followed to its root, or of a ring: what lies at the leaf. */
+static int check_leaf(Walker *w, const Prediction *p) {
+    bool whole;
+    close_frames(w);
+    return walk_trim(w) ? check_all(w, p, &whole) : 0;
+}
+
 Verdict walk_thread(Walker *w, uintptr_t tstate, Prediction *p, bool running) {
     Walk *walk = &w->walk;
     int good = 0, unspanned = 0, broken = 0;
@@ -306,15 +324,13 @@ Verdict walk_thread(Walker *w, uintptr_t tstate, Prediction *p, bool running) {
         if (attempt == GONE) return WALK_GONE;
         if (attempt == EMPTY) return WALK_EMPTY;
         if (attempt == UNSPANNED && ++unspanned < UNSPANNED_MAX) continue;
-        if (attempt == BROKEN && ++broken == BROKEN_MAX) break; /* each takes milliseconds */
+        if (attempt == BROKEN && ++broken == BROKEN_MAX) { /* each takes milliseconds */
+            good = check_leaf(w, p);
+            break;
+        }
         if (attempt > UNSPANNED) continue;
-        for (int n = w->code; n < w->end; n += 2) codes_take(w->codes, &w->pieces[n]);
-        for (int n = 0; n < walk->count; n++) w->addrs[n] = walk->frames[n].code;
-        codes_check(w->codes, w->addrs, walk->count);
-        for (int n = 0; n < walk->count; n++)
-            walk->frames[n].known = codes_known(w->codes, w->addrs[n]);
         bool whole;
-        good = walk_check(w, p, &whole);
+        good = check_all(w, p, &whole);
         walk->leaf_instr = walk->frames[0].instr;
         if (!whole) continue;
         if (running && !calls_known(&w->calls, walk, p->last, p->last_count)) continue;

@@ -16,7 +16,7 @@
 #include "memory.h"
 
 enum {
-    CHUNKS_MAX = 64,
+    CHUNKS_MAX = 160,   /* of 16 KB each: FRAMES_MAX frames of a usual size */
     FRAMES_MAX = 20000, /* frames looked at in one walk */
     OUTSIDE_MAX = 900,  /* frames outside the data stack: generators, entry points of C */
     ATTEMPTS_MAX = 32,

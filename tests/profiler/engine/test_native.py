@@ -162,6 +162,30 @@ def test_names_in_any_script(name):
     assert expected in {r.stack[-2] for r in rows if r.stack[-1] == "spin"}
 
 
+@pytest.mark.parametrize("depth", [15_000, 40_000])
+def test_very_deep_recursion_keeps_both_ends_or_the_leaf(depth):
+    def down(left):
+        if left:
+            down(left - 1)
+        else:
+            spin(0.3)
+
+    limit, size = sys.getrecursionlimit(), threading.stack_size(512 << 20)
+    sys.setrecursionlimit(1_000_000)
+    try:
+        thread = threading.Thread(target=down, args=(depth,), name="deep")
+        with sampled(10) as rows:
+            thread.start()
+            thread.join()
+    finally:
+        sys.setrecursionlimit(limit)
+        threading.stack_size(size)
+    (leaf,) = {tuple(names(r)[-200:]) for r in rows if names(r)[-1] == "spin"}
+    assert leaf == ("down",) * 199 + ("spin",)
+    roots = {names(r)[0] for r in rows if names(r)[-1] == "spin"}
+    assert roots == ({"_bootstrap"} if depth == 15_000 else {"<torn>"})
+
+
 def test_c_code_without_the_gil_is_running_and_a_lock_is_not():
     data = bytes(range(256)) * 40_000
 
