@@ -88,13 +88,11 @@ static ChainVerdict read_link(Chain *c, uintptr_t object, uintptr_t *awaited) {
     *awaited = 0;
     if (at[l->frame_owner] != l->owner_generator) return CHAIN_GONE;
     if (state == l->gen_created) return CHAIN_NEW;
-    bool runs = !is_suspended(l, state);
-    if (runs && c->count) return CHAIN_RUNS;
+    if (!is_suspended(l, state)) return CHAIN_RUNS;
     ChainLink *link = &c->links[c->count++];
     link->frame = frame;
     link->code = word_at(at, l->frame_code) & ~(uintptr_t)7;
     link->instr = word_at(at, l->frame_instr);
-    if (runs) return CHAIN_RUNS; /* and this much is known of it */
     if (awaits(c, state, link->instr)) *awaited = top_value(c, frame, at, values);
     return CHAIN_SUSPENDED;
 }

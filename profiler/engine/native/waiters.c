@@ -157,16 +157,10 @@ static bool read_anew(Waiters *w, Waiter *waiter, const Strand *strand, int64_t 
     return read;
 }
 
-/* It has begun to run since its thread was looked at, some microseconds ago: until then it waited for
- * its turn, where it was seen last, or, if that was when it ran, in its outermost coroutine. Once: it
- * may do something else then. */
+/* It has begun to run since its thread was looked at, some microseconds ago: until then it stood where
+ * it was seen last, and waited for its turn. Once: it may do something else then. */
 static bool just_went_on(Waiters *w, Waiter *waiter, const Strand *strand) {
-    if (w->verdict != CHAIN_RUNS || is_doubtful(w, strand->tstate)) return false;
-    if (!waiter->waited) {
-        bool ran_before = waiter->ran && waiter->ran + 1 == w->pass;
-        if (!ran_before || w->chain.count != 1 || !number_stack(w, waiter)) return false;
-        waiter->span = 0;
-    }
+    if (w->verdict != CHAIN_RUNS || !waiter->waited || is_doubtful(w, strand->tstate)) return false;
     waiter->state = STATE_LOOP_WAIT;
     return true;
 }
