@@ -27,11 +27,16 @@ $(VENV)/.check: $(VENV)/.dependencies $(SOURCES)
 demo: $(VENV)/.shop
 	$(BIN)/python samples/demo.py
 
-# The page's tests mostly wait for Chromium: two at a time. All others measure real time, or use it up.
+# Those tests mostly wait for Chromium, or compute: two at a time. All others measure real time, or use
+# it up. What fails on a busy machine gets a second try, alone, for everybody to see.
+AT_ONCE = tests/browser tests/viewer tests/aggregator/exporting tests/aggregator/importing
+AGAIN = || { echo "== What failed, once more"; \
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
+
 test: $(VENV)/.check
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser
-	$(BIN)/python -m pytest --ignore=tests/browser
+	$(BIN)/python -m pytest --durations=10 -q -n 2 --dist loadfile $(AT_ONCE) $(AGAIN)
+	$(BIN)/python -m pytest --durations=25 $(AT_ONCE:%=--ignore=%) $(AGAIN)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

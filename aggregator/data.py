@@ -284,6 +284,7 @@ class Tables:
 
         function = at + 1
         frames = np.r_[self.frame_function[:-2], function, self.frame_function[-2:] + 1]
+        beyond = self.function_beyond_self_ns
         tables = replace(
             self,
             function_name=with_one(self.function_name, HIDDEN),
@@ -291,6 +292,7 @@ class Tables:
             function_module=with_one(self.function_module, ""),
             function_line=np.insert(self.function_line, function, 0),
             function_origin=np.insert(self.function_origin, function, Origin.RUNTIME),
+            function_beyond_self_ns=None if beyond is None else np.insert(beyond, function, 0),
             frame_function=frames.astype(self.frame_function.dtype),
             frame_line=np.insert(self.frame_line, len(self.frame_line) - 2, 0),
         )

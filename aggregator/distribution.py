@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flamespan.aggregator.stacktree import Ids, Ints
-from flamespan.aggregator.units import Membership, alone, on_path, unit_sums
+from flamespan.aggregator.stacktree import Bools, Ids, Ints, stable_order
+from flamespan.aggregator.units import Membership, Units, alone, on_path, unit_sums
 from flamespan.profiler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +42,11 @@ class Held:
         before = np.r_[-1, self.function[:-1]] if len(self.function) else self.function
         return np.flatnonzero(self.function != before)
 
+    def of(self, functions: Bools, transactions: Bools) -> Held:
+        """What these functions and transactions (masks over both tables) have of it."""
+        at = np.flatnonzero(functions[self.function] & transactions[self.transaction])
+        return Held(self.function[at], self.transaction[at], self.weight_ns[at])
+
     def slowest(self, most: int) -> Held:
         """The ``most`` transactions of each function that hold most of it, the slowest first."""
         end = np.r_[self.first[1:], len(self.function)] if len(self.function) else self.first
@@ -70,14 +75,22 @@ def held(profile: Profile, measure: str = "total") -> Held:
     if measure not in MEASURES:
         raise UsageError(f"no measure {measure!r}; there are {', '.join(MEASURES)}")
     inside = profile.in_transactions()
-    parts = list(unit_sums(inside.units, _membership(inside, measure)))
+    return held_by(inside.units, _membership(inside, measure))
+
+
+def held_by(units: Units, membership: Membership) -> Held:
+    """The same of ``units`` that are all transactions, for what ``membership`` says of stacks."""
+    parts = list(unit_sums(units, membership))
     none = np.zeros(0, np.int64)
     unit, function, weight = (
         np.concatenate([none, *(np.asarray(part[i]) for part in parts)]).astype(np.int64)
         for i in range(3)  # sums of integers below 2**53 are exact as floats
     )
-    row = inside.units.key[unit]
-    order = np.lexsort((-row, weight, function))
+    row = units.key[unit]
+    # By function, then weight, then the later transaction first.
+    order = stable_order(row)[::-1]
+    order = order[stable_order(weight[order])]
+    order = order[stable_order(function[order])]
     return Held(function[order], row[order], weight[order])
 
 

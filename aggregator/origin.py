@@ -20,6 +20,8 @@ _STDLIB = re.compile(
 """Folders of standard libraries as every installer lays them out."""
 _TYPED = re.compile(r"<(?:ipython-input-|stdin|console|python-input-|doctest ).*>", re.DOTALL)
 _CELL = re.compile(r"/(?:ipykernel|xpython)_\d+/\d+\.py$")
+_SUFFIX = re.compile(r"\.(?:pyc?|pyw|(?:(?:cpython-|pypy|abi3|cp3)[\w-]*\.)?(?:so|pyd))$")
+"""Of a module's file; an extension's (py-spy names them) tells which Python it was built for."""
 _TYPED_MODULE = "__main__"
 """What Python itself calls code that was typed in: the module of notebook cells and consoles."""
 
@@ -139,7 +141,7 @@ def _matches(glob: str, module: str, path: str) -> bool:
 
 def _module(parts: Sequence[str]) -> str:
     stem = list(parts)
-    stem[-1] = re.sub(r"\.(pyc?|pyw|so|pyd)$", "", stem[-1])
+    stem[-1] = _SUFFIX.sub("", stem[-1])
     if stem[-1] == "__init__" and len(stem) > 1:
         stem.pop()
     return ".".join(stem)

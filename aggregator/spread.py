@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from flamespan.aggregator import statistics
-from flamespan.aggregator.data import Origin
 from flamespan.aggregator.distribution import Held, held
-from flamespan.aggregator.stacktree import Ids, Ints
+from flamespan.aggregator.tables import code
 
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
@@ -28,18 +27,14 @@ def functions_per_transaction(profile: Profile, *, measure: str = "total") -> pd
     that occurred). ``measure`` is "total" or "self" time. Most time first. Several threads of
     one transaction add up.
     """
-    return spread(profile, held(profile, measure))
+    return spread(profile, held(profile, measure)).reset_index(drop=True)
 
 
 def spread(profile: Profile, found: Held) -> pd.DataFrame:
-    """``functions_per_transaction`` of what ``held`` found in ``profile``."""
-    spans = profile.tables.spans
+    """``functions_per_transaction`` of what ``held`` found; the index are rows of ``Tables``."""
+    t, spans = profile.tables, profile.tables.spans
+    function, weight = found.function, found.weight_ns
     count = int((spans.is_transaction & profile.span_mask).sum())
-    return _spread(profile, found.function, found.weight_ns, count)
-
-
-def _spread(profile: Profile, function: Ids, weight: Ints, count: int) -> pd.DataFrame:
-    t = profile.tables
     first = (
         np.flatnonzero(np.r_[True, function[1:] != function[:-1]]) if len(function) else function
     )
@@ -51,11 +46,7 @@ def _spread(profile: Profile, function: Ids, weight: Ints, count: int) -> pd.Dat
     low, high = statistics.interval(share, error, count)
     which = function[first]
     columns: dict[str, object] = {
-        "function": [t.function_name[i] for i in which],
-        "module": [t.function_module[i] for i in which],
-        "file": [t.function_file[i] for i in which],
-        "line": t.function_line[which],
-        "origin": [Origin(t.function_origin[i]).label for i in which],
+        **code(t, which, t.function_line[which]),
         "transactions": seen,
         "transaction_share": share,
         "transaction_share_low": low,
@@ -67,9 +58,9 @@ def _spread(profile: Profile, function: Ids, weight: Ints, count: int) -> pd.Dat
         at = np.maximum(np.ceil(q * seen).astype(np.int64) - 1, 0)
         columns[f"{name}_ns"] = weight[first + at]
     columns["max_ns"] = weight[first + seen - 1]
-    table = pd.DataFrame(columns)
+    table = pd.DataFrame(columns, index=which)
     order = ["sum_ns", "function", "file", "line"]
-    return table.sort_values(order, ascending=[False, True, True, True], ignore_index=True)
+    return table.sort_values(order, ascending=[False, True, True, True])
 
 
 def measurements(profile: Profile, *, instances: bool = False) -> pd.DataFrame:

@@ -132,11 +132,13 @@ class AttachedProcess:
         self._stats.passes += 1
         self._stats.missed += missed
 
+    def charge(self, spy_ns: int, own_ns: int) -> None:
+        """CPU time that was spent for this process: by py-spy, and by ourselves."""
+        self._stats.sampler_cpu_ns += spy_ns
+        self._stats.recorder_cpu_ns += own_ns
+
     def flush(self, *, last: bool = False) -> None:
         """Write what there is."""
-        spent = os.times()
-        self._stats.sampler_cpu_ns = round((spent.children_user + spent.children_system) * 1e9)
-        self._stats.recorder_cpu_ns = time.process_time_ns()
         batch, self._pending = self._pending, Samples(TICK_NS, self._last_ns // TICK_NS)
         if batch.pass_ticks or last:
             self._writer.flush(self._numbers.take_new(), batch, None, self._stats)
@@ -158,6 +160,23 @@ class AttachedProcess:
         return max(0, used - before)
 
 
+class Spent:
+    """CPU time of this program and of the py-spy's that it ran, each part of it told once."""
+
+    def __init__(self) -> None:
+        self._spy_ns = self._own_ns = 0
+        self.take()
+
+    def take(self) -> tuple[int, int]:
+        """What py-spy and this program used since the last call, in nanoseconds."""
+        times = os.times()
+        spy_ns = round((times.children_user + times.children_system) * 1e9)
+        own_ns = time.process_time_ns()
+        before = self._spy_ns, self._own_ns
+        self._spy_ns, self._own_ns = spy_ns, own_ns
+        return spy_ns - before[0], own_ns - before[1]
+
+
 class Attachment:
     """Looks at a process, and at those it started if ``subprocesses``.
 
@@ -177,6 +196,7 @@ class Attachment:
         self._started: list[int] = []
         self._refusals: dict[int, int] = {}
         self._census_s = 0.0
+        self._spent = Spent()
         self._look()
 
     def run(self, duration_s: float) -> str:
@@ -212,8 +232,10 @@ class Attachment:
             self._end(pid, reason)
 
     def _end(self, pid: int, reason: str) -> None:
+        process = self.processes.pop(pid)
+        process.charge(*self._spent.take())
         with contextlib.suppress(OSError):
-            self.processes.pop(pid).close(reason)
+            process.close(reason)
 
     def _look(self) -> None:
         """At the process, and then at its descendants; what is wrong with those is theirs."""
@@ -244,3 +266,4 @@ class Attachment:
             )
             self.recorded.append(self.processes[pid])
         self.processes[pid].add(threads, now_ns)
+        self.processes[pid].charge(*self._spent.take())

@@ -66,7 +66,12 @@ class StringIds:
         """A column of the ids of many texts, which are mostly known."""
         packed = columns.pack_ids(column, self._ids, texts)
         if packed is None:
-            packed = columns.pack_unsigned(column, [self.id(text) for text in texts])
+            numbers = {
+                text: self.id(text) for text in dict.fromkeys(texts)
+            }  # a few of many are new
+            packed = columns.pack_ids(column, self._ids, texts)
+        if packed is None:
+            packed = columns.pack_unsigned(column, [numbers[text] for text in texts])
         return packed
 
     def pack_new(self) -> bytes:

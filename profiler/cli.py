@@ -25,7 +25,7 @@ Look at the result with: flamespan report profiles/
 
 def run_parser(parser: argparse.ArgumentParser) -> None:
     """The options of ``flamespan run``."""
-    parser.usage = "%(prog)s [options] (SCRIPT | COMMAND | -m MODULE | -c CODE) [arguments]"
+    parser.usage = "%(prog)s [options] (SCRIPT | COMMAND | - | -m MODULE | -c CODE) [arguments]"
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
@@ -141,6 +141,8 @@ def _prepare(args: argparse.Namespace) -> tuple[Callable[[], None], str | None]:
     given = args.script[1:] if args.script[:1] == ["--"] else args.script
     if not given:
         raise UsageError("nothing to run: give a script, -m MODULE or -c CODE")
+    if given[0] == "-":
+        return launch.prepare_stdin(given[1:]), None
     return launch.prepare_script(_found(given[0]), given[1:]), None
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from flamespan.profiler import asking, control, lifecycle, session
+from flamespan.profiler import asking, asynctasks, control, lifecycle, session
 from flamespan.profiler.control import Door
 from flamespan.profiler.errors import UsageError
 from flamespan.profiler.lifecycle import Options, Session
@@ -143,6 +143,7 @@ def _dump(_: dict[str, Any]) -> dict[str, Any]:
     """The stacks as Python tells them, and where the samples of a moment ago are."""
     running = lifecycle.running()
     names = {thread.ident: thread.name for thread in threading.enumerate()}
+    tasks = asynctasks.tell()
     ours = str(Path(__file__).parent)
     threads = []
     for ident, frame in sys._current_frames().items():
@@ -155,6 +156,7 @@ def _dump(_: dict[str, Any]) -> dict[str, Any]:
         "path": None if running is None else running.recorder.path,
         "monotonic_ns": time.monotonic_ns(),
         "threads": threads,
+        "tasks": tasks,
     }
 
 
@@ -162,9 +164,7 @@ def _frames(frame: FrameType | None) -> list[dict[str, Any]]:
     """A stack, root first."""
     found = []
     while frame is not None:
-        code = frame.f_code
-        place = {"name": code.co_qualname, "file": code.co_filename, "line": frame.f_lineno or 0}
-        found.append(place)
+        found.append(asynctasks.place(frame))
         frame = frame.f_back
     return found[::-1]
 

@@ -91,17 +91,18 @@ def child_of(parent: Header) -> Header:
 
 
 def version() -> str:
-    """Flamespan's own version, "" where it runs uninstalled."""
-    try:
+    """Flamespan's own version, "" where it runs uninstalled, or no file can be opened."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError, OSError):
         return importlib.metadata.version("flamespan")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    return ""
 
 
 def main_file() -> str:
-    """The file of the ``__main__`` module, "" if it has none (-c, interactive)."""
+    """The file of the ``__main__`` module, "" if it has none (-c, standard input, interactive)."""
     found = getattr(sys.modules.get("__main__"), "__file__", None)
-    return os.path.abspath(found) if isinstance(found, str) and found else ""
+    if not isinstance(found, str) or found in ("", "<stdin>"):
+        return ""
+    return os.path.abspath(found)
 
 
 def program(main: str) -> str:

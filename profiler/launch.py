@@ -33,9 +33,7 @@ def prepare_script(path: str, arguments: Sequence[str]) -> Callable[[], None]:
         return _prepare_container(path, arguments)
     code = _reader(path)
     main = _fresh_main(path, arguments, os.path.dirname(os.path.realpath(path)))
-    main.__file__ = _absolute(path)
-    if sys.version_info < (3, 15):
-        main.__dict__["__cached__"] = None
+    _tell_file(main, _absolute(path))
     loader = importlib.machinery.SourceFileLoader("__main__", path)
     main.__loader__ = loader
     return lambda: _execute(code(), main.__dict__)
@@ -50,9 +48,28 @@ def prepare_module(name: str, arguments: Sequence[str]) -> Callable[[], None]:
 
 def prepare_code(text: str, arguments: Sequence[str]) -> Callable[[], None]:
     """Get ``python -c text`` ready to run; see ``prepare_script``."""
-    main = _fresh_main("-c", arguments, "")
+    return _prepare_text("-c", arguments, "<string>", lambda: text)
+
+
+def prepare_stdin(arguments: Sequence[str]) -> Callable[[], None]:
+    """Get ``python -`` ready to run, which reads the program from standard input."""
+    run = _prepare_text("-", arguments, "<stdin>", sys.stdin.buffer.read)
+    _tell_file(sys.modules["__main__"], "<stdin>")
+    return run
+
+
+def _tell_file(main: ModuleType, file: str) -> None:
+    main.__file__ = file
+    if sys.version_info < (3, 15):
+        main.__dict__["__cached__"] = None
+
+
+def _prepare_text(
+    argv0: str, arguments: Sequence[str], file: str, text: Callable[[], str | bytes]
+) -> Callable[[], None]:
+    main = _fresh_main(argv0, arguments, "")
     main.__dict__["__loader__"] = importlib.machinery.BuiltinImporter
-    return lambda: _execute(compile(text, "<string>", "exec", dont_inherit=True), main.__dict__)
+    return lambda: _execute(compile(text(), file, "exec", dont_inherit=True), main.__dict__)
 
 
 def own_traceback(trace: TracebackType | None) -> TracebackType | None:

@@ -10,12 +10,11 @@ import importlib
 import logging
 import os
 import re
-import sys
 import threading
 import time
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from flamespan.profiler import active, control, environment, lastthread
 from flamespan.profiler import engine as engines
@@ -40,6 +39,8 @@ _running: Session | None = None
 _hooked = False
 _door: ModuleType | None = None  # ``controlled``, where this process can be told
 _door_waited = False
+_os_exit = os._exit
+_uvicorn: ModuleType | None = None  # ``integrations.uvicorn``, once something has been recorded
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,10 @@ class Session:
             return
         if lastthread.is_over():
             end("exit")
-        elif _door is not None:
+            return
+        if _uvicorn is not None:
+            _uvicorn.end_with_it()
+        if _door is not None:
             _door.poll(self)
 
     def run(self) -> None:
@@ -193,6 +197,8 @@ def _import_all() -> None:
 
     A child of fork that has to import what another thread was importing waits for ever.
     """
+    global _uvicorn  # noqa: PLW0603 - here, since it needs this module
+    _uvicorn = importlib.import_module("flamespan.profiler.integrations.uvicorn")
     package = importlib.import_module("flamespan.profiler")
     for name in package.__all__:
         getattr(package, name)
@@ -240,6 +246,8 @@ def _in_child() -> None:
     if parent is None:
         return
     parent.recorder.abandon()
+    if _uvicorn is not None:
+        _uvicorn.end_with_it()
     active.after_fork()
     threads.after_fork()
     parent.log.after_fork(active.ACTIVE.get())
@@ -252,15 +260,14 @@ def _in_child() -> None:
         active.record_into(None)
         logging.getLogger("flamespan").warning("this child is not recorded", exc_info=True)
         return
-    multiprocessing = sys.modules.get("multiprocessing.util")
-    if multiprocessing is not None:
-        multiprocessing.register_after_fork(_running, _stop_with_multiprocessing)
+    os._exit = _exit_recorded
 
 
-def _stop_with_multiprocessing(_: Session) -> None:
-    """Children of multiprocessing leave through ``os._exit``, past atexit, but tell their own."""
-    finalize = sys.modules["multiprocessing.util"].Finalize
-    finalize(None, end, args=("exit",), exitpriority=-1000)
+def _exit_recorded(status: int) -> NoReturn:
+    """``os._exit`` of a child of fork: how those leave (multiprocessing's, RQ's), past atexit."""
+    with contextlib.suppress(Exception):
+        end("exit")
+    _os_exit(status)
 
 
 def file_stem(header: Header) -> str:

@@ -217,9 +217,7 @@ def check(options: Options) -> None:
     if not isinstance(budget, (int, float)) or not 0 <= budget <= MAX_BUDGET:
         raise UsageError(f"budget={budget!r}: give a share of one core, as 0.01, or 0 for no limit")
     _check_spans(options)
-    limit = options.limits.max_folder_bytes
-    if not isinstance(limit, int) or limit < 0:
-        raise UsageError(f"max_folder_bytes={limit!r}: give a number of bytes, 0 for any amount")
+    _check_limits(options.limits)
     depth = options.max_depth
     if (
         not isinstance(depth, tuple)
@@ -231,6 +229,16 @@ def check(options: Options) -> None:
         value = getattr(options, name)
         if value is not None and not isinstance(value, str):
             raise UsageError(f"{name}={value!r}: give text")
+
+
+def _check_limits(limits: Limits) -> None:
+    size, age_s, limit = limits.max_bytes, limits.max_age_s, limits.max_folder_bytes
+    if not isinstance(size, int) or size < 1:
+        raise UsageError(f"max_file_bytes={size!r}: give a number of bytes")
+    if not isinstance(age_s, (int, float)) or not 0 <= age_s < float("inf"):
+        raise UsageError(f"max_file_age_s={age_s!r}: give seconds, 0 for any age")
+    if not isinstance(limit, int) or limit < 0:
+        raise UsageError(f"max_folder_bytes={limit!r}: give a number of bytes, 0 for any amount")
 
 
 def _check_spans(options: Options) -> None:

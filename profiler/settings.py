@@ -22,41 +22,64 @@ CONFIG = "FLAMESPAN_CONFIG"
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
-def _flag(value: Any) -> bool:
+def flag(value: Any) -> bool:
+    """Yes or no, in words. Raises ValueError for others."""
     word = str(value).strip().lower()
     if word not in (*_YES, *_NO):
         raise ValueError("it is yes or no")
     return word in _YES
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("it is text")
+    return value
+
+
+def _number(value: Any) -> float:
+    try:
+        return float("" if isinstance(value, bool) else value)
+    except (TypeError, ValueError):
+        raise ValueError("it is a number") from None
+
+
+def _whole(value: Any) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise ValueError("it is a whole number") from None
+
+
 def _depth(value: Any) -> tuple[int, int]:
-    parts = value.split(",") if isinstance(value, str) else list(value)
-    leaf, root = (int(part) for part in parts)
-    return leaf, root
+    try:
+        leaf, root = value.split(",") if isinstance(value, str) else value
+        return _whole(leaf), _whole(root)
+    except (TypeError, ValueError):
+        raise ValueError("it is two whole numbers, as 200,56") from None
 
 
 SETTINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "folder": ("directory", str),
-    "rate": ("rate_hz", float),
-    "service": ("service", str),
-    "release": ("release", str),
-    "environment": ("environment", str),
-    "engine": ("engine", str),
-    "budget": ("budget", float),
-    "c_calls": ("c_calls", _flag),
+    "folder": ("directory", _text),
+    "rate": ("rate_hz", _number),
+    "service": ("service", _text),
+    "release": ("release", _text),
+    "environment": ("environment", _text),
+    "engine": ("engine", _text),
+    "budget": ("budget", _number),
+    "c_calls": ("c_calls", flag),
     "max_depth": ("max_depth", _depth),
-    "max_file_bytes": ("max_file_bytes", int),
-    "max_file_age_s": ("max_file_age_s", float),
-    "max_folder_bytes": ("max_folder_bytes", int),
-    "mode": ("mode", str),
-    "transaction_sample_rate": ("transaction_sample_rate", float),
-    "max_spans_per_s": ("max_spans_per_s", int),
-    "max_open_spans": ("max_open_spans", int),
-    "scrub": ("scrub", str),
+    "max_file_bytes": ("max_file_bytes", _whole),
+    "max_file_age_s": ("max_file_age_s", _number),
+    "max_folder_bytes": ("max_folder_bytes", _whole),
+    "mode": ("mode", _text),
+    "transaction_sample_rate": ("transaction_sample_rate", _number),
+    "max_spans_per_s": ("max_spans_per_s", _whole),
+    "max_open_spans": ("max_open_spans", _whole),
+    "scrub": ("scrub", _text),
 }
 """What each is called outside → the argument of ``profiler.start`` and how to read it."""
 
-OURS = ("pid", "config", "subprocesses", "control")
+OURS = ("pid", "again", "config", "subprocesses", "control")
 """FLAMESPAN_ variables that are no options of ``start``."""
 
 
@@ -90,10 +113,14 @@ def from_file(path: Path | None) -> dict[str, Any]:
 
     try:
         with path.open("rb") as file:
-            table = tomllib.load(file).get("tool", {}).get("flamespan", {})
+            table: Any = tomllib.load(file)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise UsageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     where = f"[tool.flamespan] in {path}"
+    for key in ("tool", "flamespan"):
+        table = table.get(key, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"{where}: {key} is not a table")
     return dict(_read(name.replace("-", "_"), value, where) for name, value in table.items())
 
 

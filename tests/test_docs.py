@@ -1,4 +1,4 @@
-"""Every command in docs/tables/ gives what stands below it. REFRESH_GOLDEN=1 writes it anew."""
+"""Commands in README.md and docs/tables/ give what stands below; REFRESH_GOLDEN=1 writes it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PAGES = ROOT / "docs" / "tables"
 BLOCK = re.compile(r"```console\n(.*?)```", re.S)
 WIDTH = "110"
 BLOCKS = [
-    (page.name, place)
-    for page in sorted(PAGES.glob("*.md"))
+    (page.relative_to(ROOT), place)
+    for page in [ROOT / "README.md", *sorted(PAGES.glob("*.md"))]
     for place in range(len(BLOCK.findall(page.read_text("utf-8"))))
 ]
 
@@ -50,14 +50,14 @@ def test_every_page_has_a_worked_example_and_is_listed():
     index = (ROOT / "docs" / "tables.md").read_text("utf-8")
     names = sorted(page.name for page in PAGES.glob("*.md"))
     assert sorted(re.findall(r"\(tables/(\S+?)\)", index)) == names
-    assert sorted({name for name, _ in BLOCKS}) == names
+    assert {name.name for name, _ in BLOCKS} == {"README.md", *names}
 
 
 @pytest.mark.parametrize(("name", "place"), BLOCKS)
 def test_worked_examples(name, place, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("COLUMNS", WIDTH)
-    page = PAGES / name
+    page = ROOT / name
     text = page.read_text("utf-8")
     block = BLOCK.findall(text)[place]
     found = answers(block, capsys)

@@ -23,9 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flamespan.aggregator import sides
 from flamespan.aggregator.distribution import EDGES_NS, Held, held
 from flamespan.aggregator.exporting.json import records
 from flamespan.aggregator.spread import spread
+from flamespan.aggregator.tables import by_function, function_rows, sums
 from flamespan.aggregator.view import CLOCKS, RECURSION
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer.layout import Boxes, left_heavy
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
     from flamespan.aggregator.stacktree import Bools
 
-FRAMES = ("all", "application", "system")
+FRAMES = sides.SIDES
 MOST_BOXES = 4000
 """Of a flame graph; the smallest are folded, and a served page can ask for what is in a fold."""
 
@@ -131,20 +133,34 @@ def named(profile: Profile, name: str, op: str) -> Profile:
 def aggregate(profile: Profile, asked: Asked) -> dict[str, Any]:
     """Everything that the page shows of an aggregate. UsageError where there is none such."""
     view = select(profile, asked)
+    functions = function_rows(view, sums(by_function(view)))
+    return _told(view, asked, _common(view, asked), functions, held(view))
+
+
+def _common(view: Profile, asked: Asked) -> dict[str, Any]:
+    """What an aggregate says of its samples, whichever frames are shown."""
+    row = view.transactions() if asked.name is not None else None
+    return {
+        "units": view.units.told,
+        "transactions": int((view.tables.spans.is_transaction & view.span_mask).sum()),
+        "row": None if row is None or not len(row) else records(row)[0],
+    }
+
+
+def _told(
+    view: Profile, asked: Asked, common: dict[str, Any], functions: pd.DataFrame, found: Held
+) -> dict[str, Any]:
+    """The aggregate, of its ``function_rows`` and of what is ``held`` in it."""
     tree = view.tree()
     if not 0 <= asked.root < len(tree):
         raise UsageError(f"no node {asked.root} in this call tree of {len(tree)} nodes")
-    found = held(view)
-    row = view.transactions() if asked.name is not None else None
     return {
         **asdict(asked),
         "total_ns": view.total_ns,
         "excluded_ns": view.excluded_ns,
         "rehomed_ns": view.rehomed_ns,
-        "units": view.units.told,
-        "transactions": int((view.tables.spans.is_transaction & view.span_mask).sum()),
-        "row": None if row is None or not len(row) else records(row)[0],
-        "functions": _functions(view, found),
+        **common,
+        "functions": _functions(functions, spread(view, found)),
         "boxes": drawn(subtree(tree, asked.root), asked.root),
         "detail": _detail(found),
     }
@@ -156,21 +172,42 @@ def names(profile: Profile) -> list[tuple[str, str]]:
     return list(zip(table["transaction"], table["op"], strict=True))
 
 
-def embedded(profile: Profile) -> dict[str, Any]:
-    """The aggregates that a single file holds: everything and each name, in each choice of frames.
+def embedded(profile: Profile) -> tuple[Iterator[dict[str, Any]], int]:
+    """The aggregates that a single file holds, and how many names were one too many.
 
-    By the profile's clock; ``left_out`` says how many names were one too many.
+    They are everything and each name, in each choice of frames, by the profile's clock.
     """
     listed = names(profile)
     fitting = EMBEDDED_SAMPLES // max(len(profile.rows), 1)
     most = min(max(fitting, FEWEST_EMBEDDED), MOST_EMBEDDED)
     kept: list[tuple[str | None, str]] = [(None, ""), *listed[:most]]
-    made = [
-        aggregate(profile, Asked(name, op, frames, profile.weight_clock))
-        for name, op in kept
-        for frames in FRAMES
-    ]
-    return {"aggregates": made, "left_out": max(len(listed) - most, 0)}
+    made = _each(profile, kept) if profile.side else _together(profile, kept)
+    return made, max(len(listed) - most, 0)
+
+
+def _each(profile: Profile, kept: list[tuple[str | None, str]]) -> Iterator[dict[str, Any]]:
+    for name, op in kept:
+        for frames in FRAMES:
+            yield aggregate(profile, Asked(name, op, frames, profile.weight_clock))
+
+
+def _together(profile: Profile, kept: list[tuple[str | None, str]]) -> Iterator[dict[str, Any]]:
+    """The same of a profile that shows all code, with what they share found once."""
+    whole = select(profile, Asked(clock=profile.weight_clock))
+    found = sides.held_by_all(whole)
+    spans = whole.tables.spans
+    for name, op in kept:
+        part, transactions = whole, np.ones(len(spans), bool)
+        if name is not None:
+            part = sides.pruned(named(whole, name, op))
+            transactions = spans.is_transaction & part.span_mask
+        by_side = sides.views(part)
+        tables = sides.function_tables(by_side)
+        common = _common(part, Asked(name))
+        for frames, view in by_side.items():
+            asked = Asked(name, op, frames, profile.weight_clock)
+            mine = found.of(sides.shown(whole.tables, frames), transactions)
+            yield _told(view, asked, common, tables[frames], mine)
 
 
 class Numbers:
@@ -200,19 +237,22 @@ def columns(table: pd.DataFrame, fn: list[int]) -> dict[str, list[Any]]:
 
 
 def _plain(column: pd.Series[Any]) -> list[Any]:
-    return [None if value != value else value for value in column.tolist()]  # noqa: PLR0124
+    values = column.tolist()
+    if column.dtype.kind != "f":
+        return values
+    return [None if value != value else value for value in values]  # noqa: PLR0124
 
 
-def _functions(view: Profile, found: Held) -> dict[str, list[Any]]:
-    table = view.functions()
-    times = spread(view, found).drop(columns=["origin"])
-    joined = table.merge(times, on=_IDENTITY, how="left") if len(times) else table
-    if len(joined) != len(table):  # namesakes: each would meet the other's numbers
-        joined = table
-    for name in ("transactions", *(name for name in times if str(name).endswith("_ns"))):
-        if name in joined:
-            joined[name] = joined[name].astype("Int64").astype(object).where(joined[name].notna())
-    return columns(joined, Numbers(view.tables).of(joined))
+def _functions(table: pd.DataFrame, times: pd.DataFrame) -> dict[str, list[Any]]:
+    """Columns of both, which have functions as their index; None where a function has no times."""
+    fn = table.index.tolist()
+    joined = columns(table, fn)
+    if len(times):
+        found = times.index.get_indexer(table.index).tolist()
+        for name, values in columns(times, fn).items():
+            if name != "fn":
+                joined[name] = [values[at] if at >= 0 else None for at in found]
+    return joined
 
 
 def _detail(found: Held) -> dict[str, Any]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+CHART_INCHES = 10.6
+"""How wide a new picture is: A4 across without margins, so that letters are printed as they say."""
+
 _TITLE_SIZE = 9
 
 

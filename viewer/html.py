@@ -8,9 +8,11 @@ import hashlib
 import html
 import json
 import re
+import zlib
+from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from flamespan.aggregator.exporting.json import plain
 from flamespan.viewer import aggregatedata, comparisondata
@@ -31,6 +33,7 @@ MODULES = (
     "format",
     "waits",
     "palette",
+    "places",
     "state",
     "surface",
     "owners",
@@ -45,6 +48,7 @@ MODULES = (
     "tip",
     "notices",
     "roving",
+    "focus",
     "charts",
     "merged",
     "graph",
@@ -81,10 +85,10 @@ MODULES = (
     "sides",
     "changes",
     "compare",
+    "datasource",
     "recordings",
     "exports",
     "saving",
-    "datasource",
     "main",
 )
 """The page's modules, each after those that it imports; they share one scope in the file."""
@@ -116,8 +120,23 @@ def render_html(profile: Profile, *, title: str = "", links: Links | None = None
 
     Raises UsageError where the recordings lie too far apart for one page.
     """
-    aggregates = _packed("aggregates", aggregatedata.embedded(profile))
-    return _render(_data(page_data(profile, title, links).encode()) + aggregates)
+    # zlib lets go of the GIL: what is ready is compressed while the rest is computed.
+    with ThreadPoolExecutor(1) as packer:
+        data = packer.submit(page_data(profile, title, links).encode)
+        aggregates = _aggregates(profile, packer)
+        return _render(_data(data.result()) + aggregates)
+
+
+def _aggregates(profile: Profile, packer: Executor) -> str:
+    """The element with the embedded aggregates, each packed while the next one is computed."""
+    made, left_out = aggregatedata.embedded(profile)
+    packing, before, parts = zlib.compressobj(6, wbits=31), '{"aggregates":[', []
+    for one in made:
+        parts.append(packer.submit(packing.compress, _encoded(one, before)))
+        before = ","
+    parts.append(packer.submit(packing.compress, f'],"left_out":{left_out}}}'.encode()))
+    packed = b"".join(part.result() for part in parts)
+    return _element("aggregates", packed + packing.flush())
 
 
 def render_data(data: str) -> str:
@@ -132,7 +151,7 @@ def write_comparison(found: Comparison, file: TextIO) -> None:
 
 def render_comparison(found: Comparison) -> str:
     """One HTML file with the compare view alone."""
-    return _render(_data("") + _packed("comparison", comparisondata.comparison(found)))
+    return _render(_data("") + _element("comparison", pack(comparisondata.comparison(found))))
 
 
 def render_served(first: str = "") -> str:
@@ -143,12 +162,16 @@ def render_served(first: str = "") -> str:
 
 def pack(value: object) -> bytes:
     """A JSON value, compressed."""
+    return gzip.compress(_encoded(value), 6, mtime=0)
+
+
+def _encoded(value: object, before: str = "") -> bytes:
     text = json.dumps(value, default=plain, separators=(",", ":"), allow_nan=False)
-    return gzip.compress(text.encode("utf-8", "replace"), 6, mtime=0)
+    return (before + text).encode("utf-8", "replace")
 
 
-def _packed(name: str, value: dict[str, Any]) -> str:
-    text = base64.b64encode(pack(value)).decode("ascii")
+def _element(name: str, packed: bytes) -> str:
+    text = base64.b64encode(packed).decode("ascii")
     return f'<script type="application/x-flamespan" id="flamespan-{name}">{text}</script>'
 
 

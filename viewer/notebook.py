@@ -14,7 +14,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from flamespan.aggregator import load
-from flamespan.profiler.errors import UsageError
+from flamespan.profiler.errors import FlamespanError, UsageError
 from flamespan.viewer.html import render_html
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def record(run: Any, rate_hz: float = 1000, name: str = "cell") -> Profile:
 
 def load_ipython_extension(shell: Any) -> None:
     """Called by ``%load_ext``: adds ``%flamespan`` and ``%%flamespan``."""
+    mistake = importlib.import_module("IPython.core.error").UsageError  # shown in one line
 
     def flamespan(line: str, cell: str | None = None) -> Page | None:
         """Record a statement (%flamespan) or a cell (%%flamespan) and show the page.
@@ -66,7 +67,10 @@ def load_ipython_extension(shell: Any) -> None:
         Options: --rate HZ (1000), --height PIXELS (640), --name NAME: keep the Profile under that
         name.
         """
-        return _magic(shell, line, cell)
+        try:
+            return _magic(shell, line, cell)
+        except FlamespanError as error:
+            raise mistake(str(error)) from None
 
     shell.register_magic_function(flamespan, "line_cell", "flamespan")
 
@@ -102,4 +106,7 @@ def _options(line: str) -> tuple[argparse.Namespace, str]:
         taken = 1 if "=" in first[0] else 2
         words += first[:taken]
         rest = first[taken] if len(first) > taken else ""
-    return parser.parse_args([w for word in words for w in shlex.split(word)]), rest
+    options = parser.parse_args([w for word in words for w in shlex.split(word)])
+    if options.name and not options.name.isidentifier():
+        raise UsageError(f"%flamespan: --name {options.name}: give the name of a variable")
+    return options, rest

@@ -9,7 +9,8 @@ i32, f64 (whole numbers, the smallest type that holds them), true value = stored
 ``offset`` counts from the first column. All times are nanoseconds after ``head["origin_ns"]``
 (unix, a string because it exceeds 2**53). The head further holds
 
-    version, title, end_ns, weight_clock, functions {name, file, module}, threads, processes,
+    version, title, end_ns, weight_clock, functions {name, file, module, beyond_self_ns}, threads,
+    processes,
     t95 (Student's t for 95 %, of the degrees of freedom that have two digits, from 1.0 on),
     gaps [{span, start, end, function, module, function_ns, samples}],
     links {repository, editor}, sources {file: {path, text or why it is not here}},
@@ -156,6 +157,7 @@ def page_data(
 
 
 def _head(profile: Profile, tables: Tables, title: str, origin: int) -> dict[str, Any]:
+    beyond = tables.function_beyond_self_ns
     return {
         "version": VERSION,
         "title": title or _title(tables.processes),
@@ -164,6 +166,7 @@ def _head(profile: Profile, tables: Tables, title: str, origin: int) -> dict[str
             "name": tables.function_name,
             "file": tables.function_file,
             "module": tables.function_module,
+            "beyond_self_ns": None if beyond is None else beyond.tolist(),
         },
         "threads": [asdict(thread) for thread in tables.threads],
         "processes": [_process(process, origin) for process in tables.processes],

@@ -18,6 +18,7 @@ from flamespan.aggregator.timeline import NO_STACK, timelines
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer import words
 from flamespan.viewer.drawing import (
+    CHART_INCHES,
     draw_title,
     figure_of,
     matplotlib,
@@ -50,7 +51,7 @@ MOST_BOXES = 20_000
 """More would be less than a pixel each; the smallest are folded."""
 
 _COLUMNS = 2000
-"""A time line's finest step: a dot of a picture 14 inches wide."""
+"""A time line's finest step: a dot of a chart at 190 dots an inch."""
 
 _FOLDED_COLOUR = "#e9e8e4"
 _FONT_SIZE = 7.5
@@ -77,7 +78,7 @@ def plot_flamegraph(
     boxes, title, whole_ns = _merged(profile) if kind == "merged" else _timed(profile, thread)
     if ax is None:
         rows = int(boxes.depth.max(initial=0)) + 1
-        ax = new_axes(14, 1.2 + max(rows, 4) * _ROW_INCHES)
+        ax = new_axes(CHART_INCHES, 1.2 + max(rows, 4) * _ROW_INCHES)
     # In time order x is seconds, so that ticks are times; merged it is a share.
     scale = whole_ns / 1e9 if kind == "time" else 100.0
     _draw_boxes(ax, boxes, profile.tables, scale)
@@ -106,7 +107,7 @@ def plot_transaction(profile: Profile, ax: Axes | None = None) -> Axes:
     start, end = int(spans.start_ns[root]), int(spans.end_ns[root])
     boxes, before, whole = _on_axis(view, start)
     high = len(rows) + 1 + int(boxes.depth.max(initial=0)) + 1
-    ax = new_axes(14, 1.4 + max(high, 4) * _ROW_INCHES) if ax is None else ax
+    ax = new_axes(CHART_INCHES, 1.4 + max(high, 4) * _ROW_INCHES) if ax is None else ax
     scale = (end - start) / 1e9 or 1.0
     boxes = replace(
         boxes,

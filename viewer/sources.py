@@ -107,26 +107,22 @@ def _files(profile: Profile) -> Iterator[tuple[str, Any, list[tuple[str, int]]]]
     seen[0] = False
     nodes = np.flatnonzero(seen)
     function = tables.frame_function[tree.key[nodes]]
-    own = np.bincount(function, weights[nodes], len(tables.function_name))
+    own = np.bincount(function, weights[nodes], len(tables.function_name)).tolist()
+    found, first = np.unique(function, return_index=True)
     files: dict[str, list[int]] = {}
     whose: dict[str, int] = {}
-    for fn, process in zip(function.tolist(), process_of[nodes].tolist(), strict=True):
-        file = tables.function_file[fn]
+    for at in np.argsort(first).tolist():  # the first node of a file says whose it is
+        fn, file = int(found[at]), tables.function_file[found[at]]
         if file and not file.startswith("<"):
             files.setdefault(file, []).append(fn)
-            whose.setdefault(file, process)
+            whose.setdefault(file, int(process_of[nodes[first[at]]]))
+    foreign = (tables.function_origin != Origin.APPLICATION).tolist()
     rank = {
-        file: (
-            min(int(tables.function_origin[fn] != Origin.APPLICATION) for fn in functions),
-            -sum(own[fn] for fn in set(functions)),
-            file,
-        )
+        file: (min(foreign[fn] for fn in functions), -sum(own[fn] for fn in functions), file)
         for file, functions in files.items()
     }
-    for file in sorted(files, key=lambda name: rank[name]):
-        known = [
-            (tables.function_name[fn], int(tables.function_line[fn])) for fn in set(files[file])
-        ]
+    for file in sorted(files, key=rank.__getitem__):
+        known = [(tables.function_name[fn], int(tables.function_line[fn])) for fn in files[file]]
         yield file, tables.processes[whose[file]], known
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from flamespan.aggregator import exporting
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer import words
-from flamespan.viewer.drawing import draw_title, new_axes, origin_colour, time_unit
+from flamespan.viewer.drawing import CHART_INCHES, draw_title, new_axes, origin_colour, time_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ def plot_self_time(profile: Profile, ax: Axes | None = None, limit: int = 20) ->
         raise UsageError(f"a chart of {limit} functions: ask for 1 or more")
     table = profile.functions().head(limit).iloc[::-1]
     if ax is None:
-        ax = new_axes(11, 1.3 + 0.27 * max(len(table), 3))
+        ax = new_axes(CHART_INCHES, 1.3 + 0.27 * max(len(table), 3))
     unit_ns, unit = time_unit(int(table["total_ns"].max()) if len(table) else 0)
     places = np.arange(len(table))
     colours = [origin_colour(origin) for origin in table["origin"]]
@@ -63,9 +63,7 @@ def plot_self_time(profile: Profile, ax: Axes | None = None, limit: int = 20) ->
     ax.set_yticks(
         places, [f"{words.clean(name)}  ({origin})" for name, origin in labels], fontsize=8
     )
-    for place, total, share in zip(places, table["total_ns"], table["self_share"], strict=True):
-        said = f" {words.percent(share)}"
-        ax.text(total / unit_ns, float(place), said, va="center", fontsize=7.5, zorder=4)
+    _draw_shares(ax, table, profile.total_ns / unit_ns, unit_ns)
     ax.set_xlabel(f"{profile.weight_clock} time, {unit} (bar and %: self, outline: total)")
     draw_title(ax, f"{exporting.title(profile)}: {words.about(profile)}")
     ax.grid(axis="x", color="#e3e2dd", zorder=0)
@@ -84,7 +82,7 @@ def plot_threads(profile: Profile, ax: Axes | None = None, limit: int = 30) -> A
     samples in view.
     """
     table = _first(profile.threads(), limit, "threads")
-    ax = new_axes(11, 1.6 + 0.3 * max(len(table), 3)) if ax is None else ax
+    ax = new_axes(CHART_INCHES, 1.6 + 0.3 * max(len(table), 3)) if ax is None else ax
     parts = {state: table[f"{state}_ns"].to_numpy() for state in STATES}
     unit_ns, unit = time_unit(int(np.sum(list(parts.values()), axis=0).max()))
     left = np.zeros(len(table))
@@ -121,7 +119,7 @@ def plot_latency(profile: Profile, ax: Axes | None = None, limit: int = 20) -> A
         ["p95_ns", "function"], ascending=[False, True]
     )
     table = _first(spread, limit, "functions in transactions")
-    ax = new_axes(11, 1.6 + 0.3 * max(len(table), 3)) if ax is None else ax
+    ax = new_axes(CHART_INCHES, 1.6 + 0.3 * max(len(table), 3)) if ax is None else ax
     unit_ns, unit = time_unit(int(table["max_ns"].max()))
     places = np.arange(len(table))
     ends = table["p50_ns"] / unit_ns, table["max_ns"] / unit_ns
@@ -147,7 +145,7 @@ def plot_diff(found: Comparison, ax: Axes | None = None, limit: int = 20) -> Axe
     compared.
     """
     table = _first(found.table, limit, "functions to compare")
-    ax = new_axes(11, 1.6 + 0.3 * max(len(table), 3)) if ax is None else ax
+    ax = new_axes(CHART_INCHES, 1.6 + 0.3 * max(len(table), 3)) if ax is None else ax
     change = table["std_share_change"].to_numpy(float) * 100
     low, high = (table[f"std_share_change_{end}"].to_numpy(float) * 100 for end in ("low", "high"))
     ax.axvline(0, color="#8a8f98", linewidth=0.8)
@@ -193,6 +191,14 @@ def _draw_errors(ax: Axes, table: pd.DataFrame, whole: float, unit_ns: float) ->
         capsize=2,
         zorder=5,
     )
+
+
+def _draw_shares(ax: Axes, table: pd.DataFrame, whole: float, unit_ns: float) -> None:
+    """The share of self time, beside what reaches farther: the total or the interval."""
+    ends = np.maximum(table["total_ns"] / unit_ns, table["self_share_high"].fillna(0) * whole)
+    for place, (end, share) in enumerate(zip(ends, table["self_share"], strict=True)):
+        said = f" {words.percent(share)}"
+        ax.text(float(end), place, said, va="center", fontsize=7.5, zorder=4)
 
 
 def _legend_above(ax: Axes) -> None:

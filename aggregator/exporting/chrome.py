@@ -24,8 +24,8 @@ from flamespan.aggregator.timeline import NO_STACK, NOTHING, ThreadTimeline, Tim
 if TYPE_CHECKING:
     from flamespan.aggregator.profile import Profile
 
-_PART = 1 << 18
-"""Characters that are written at a time."""
+_PIECES = 300
+"""Texts that are written at a time: some hundred kilobytes, which stay in the processor's cache."""
 
 MANY_CHANGES = 200_000
 """More changes of stacks than this make files of hundreds of megabytes."""
@@ -57,22 +57,10 @@ def write(profile: Profile, file: TextIO) -> None:
     events = [*_names(profile, lines), *_spans(profile, origin_ns)]
     file.write(",\n".join(json.dumps(event, ensure_ascii=False) for event in events))
     shift = lines.start_ns - origin_ns
+    paths = _Paths(profile, lines)
     for line in lines.threads:
-        file.writelines(_in_parts(_boxes(profile, lines, line, shift)))
+        file.writelines(_boxes(profile, paths, line, shift))
     file.write("\n]}\n")
-
-
-def _in_parts(texts: Iterator[str]) -> Iterator[str]:
-    """The same text in fewer, longer pieces: what a file does for each piece takes its time."""
-    part: list[str] = []
-    size = 0
-    for text in texts:
-        part.append(text)
-        size += len(text)
-        if size > _PART:
-            yield "".join(part)
-            part, size = [], 0
-    yield "".join(part)
 
 
 def _ids(profile: Profile, thread: int) -> dict[str, int]:
@@ -107,41 +95,53 @@ def _spans(profile: Profile, origin_ns: int) -> Iterator[dict[str, object]]:
             yield {"ph": phase, **common, "ts": (int(time) - origin_ns) / 1e3, **args}
 
 
-def _boxes(
-    profile: Profile, lines: Timelines, line: ThreadTimeline, shift_ns: int
-) -> Iterator[str]:
-    """The thread's events as JSON in time order, each after a comma; those of a moment together."""
+class _Paths:
+    """What is said of the boxes of each stack, root first; functions are described once."""
+
+    def __init__(self, profile: Profile, lines: Timelines) -> None:
+        self._profile, self.lines = profile, lines
+        self._described: dict[int, str] = {}
+        self._known: dict[int, list[str]] = {NOTHING: []}
+
+    def of(self, stack: int) -> list[str]:
+        path = self._known.get(stack)
+        if path is None:
+            path = self._known[stack] = [self._box(fn) for fn in self.lines.path(stack)]
+        return path
+
+    def _box(self, function: int) -> str:
+        said = self._described.get(function)
+        if said is None:
+            said = self._described[function] = f"{_described(self._profile, function)}}}"
+        return said
+
+
+def _boxes(profile: Profile, paths: _Paths, line: ThreadTimeline, shift_ns: int) -> Iterator[str]:
+    """The thread's events as JSON in time order, each after a comma; those of a moment together.
+
+    In long pieces: what a file does for each piece takes its time.
+    """
     ids = _compact(_ids(profile, line.thread))[1:-1]
-    described: dict[int, str] = {}
-    paths: dict[int, list[str]] = {NOTHING: []}
     ends = np.cumsum(line.weights_ns) + shift_ns
     times = [*(ends - line.weights_ns).tolist(), int(ends[-1]) if len(ends) else 0]
     stacks = np.r_[NOTHING, line.stacks, NOTHING]
-    shared = lines.tree.shared_depth(stacks[:-1], stacks[1:]).tolist()
+    shared = paths.lines.tree.shared_depth(stacks[:-1], stacks[1:]).tolist()
+    part: list[str] = []
     open_boxes = 0
     for stack, same, time_ns in zip(stacks[1:].tolist(), shared, times, strict=True):
-        if stack not in paths:
-            paths[stack] = _path(profile, lines, stack, described)
-        path = paths[stack]
+        path = paths.of(stack)
         whole, rest = divmod(time_ns, 1000)
-        at = (
-            f',\n{{{ids},"ts":{whole}.{rest:03},"ph":' if rest else f',\n{{{ids},"ts":{whole},"ph":'
-        )
-        yield (at + '"E"}') * (open_boxes - same)
+        decimals = f".{rest:03}" if rest else ""
+        at = f',\n{{{ids},"ts":{whole}{decimals},"ph":'
+        part.append((at + '"E"}') * (open_boxes - same))
         if len(path) > same:
             begin = at + '"B",'
-            yield begin
-            yield begin.join(path[same:])
+            part += begin, begin.join(path[same:])
         open_boxes = len(path)
-
-
-def _path(profile: Profile, lines: Timelines, stack: int, described: dict[int, str]) -> list[str]:
-    """What is said of the boxes of a stack, root first; functions are described once."""
-    functions = lines.path(stack)
-    for function in functions:
-        if function not in described:
-            described[function] = f"{_described(profile, function)}}}"
-    return [described[function] for function in functions]
+        if len(part) > _PIECES:
+            yield "".join(part)
+            part.clear()
+    yield "".join(part)
 
 
 def _described(profile: Profile, function: int) -> str:

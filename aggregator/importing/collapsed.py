@@ -9,6 +9,7 @@ see ``building.are_running``. In the second case functions are told apart by nam
 
 from __future__ import annotations
 
+import math
 import os
 import re
 
@@ -19,6 +20,10 @@ from flamespan.profiler.errors import SampleFileError
 from flamespan.profiler.model import Function, Thread
 
 _WEIGHT = re.compile(r"(?:(.*)[ \t])?(\d+)[ \t]*\Z", re.DOTALL)
+_OTHER_WEIGHT = re.compile(
+    r"(?:(.*)[ \t])?([-+]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?))[ \t]*\Z",
+    re.DOTALL | re.IGNORECASE,
+)
 _PROCESS = re.compile(r'process (\d+)(?::"(.*)")?\Z', re.DOTALL)
 _THREAD = re.compile(r"thread \((0x[0-9A-Fa-f]+|\d+)\)(?:: (.*))?\Z", re.DOTALL)
 _LINE = re.compile(r"(.*):(\d{1,9})\Z", re.DOTALL)
@@ -33,26 +38,29 @@ def detects(head: bytes) -> bool:
     text = head.decode(encoding_of(head), "replace")
     if "\0" in text or text.lstrip()[:1] in ("{", "["):
         return False
-    lines = text.splitlines(keepends=True)
+    # Names may hold what else ends a line (U+2028): only what ``lines`` parts is a line.
+    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)
     first = next((line for line in lines if _says_something(line)), "")
     if first.endswith(("\n", "\r")) or len(lines) > 1:
-        return bool(_WEIGHT.match(first.rstrip("\r\n")))
+        line = first.rstrip("\r\n")
+        return bool(_WEIGHT.match(line) or (";" in line and _OTHER_WEIGHT.match(line)))
     return bool(_WEIGHT.match(first)) or (";" in first and first.isprintable())
 
 
 def read(path: str | os.PathLike[str], unit_ns: int | None = None) -> Imported:
     """The stacks of the file at ``path``; a weight counts ``unit_ns`` nanoseconds (None: one).
 
+    Weights may have a fraction where ``unit_ns`` is given: each is rounded to nanoseconds.
     Raises SampleFileError with the number of the line that cannot be read.
     """
     checked_unit(unit_ns)
-    reading = _Reading(Imported(os.fspath(path), "collapsed"), unit_ns or 1)
+    reading = _Reading(Imported(os.fspath(path), "collapsed"), unit_ns)
     for number, line in lines(path):
         if not line.startswith("#"):
             reading.add(number, line)
     if not reading.imported.stack:
         raise SampleFileError(path, None, "holds no stacks (an empty file)")
-    reading.finish(unit_known=unit_ns is not None)
+    reading.finish()
     return reading.imported
 
 
@@ -63,9 +71,9 @@ def _says_something(line: str) -> bool:
 class _Reading:
     """The tables grown line by line; equal frames and equal stacks get one id each."""
 
-    def __init__(self, imported: Imported, unit_ns: int) -> None:
+    def __init__(self, imported: Imported, unit_ns: int | None) -> None:
         self.imported = imported
-        self.unit_ns = unit_ns
+        self.unit_known, self.unit_ns = unit_ns is not None, unit_ns or 1
         self.total_ns = 0
         self._frames: dict[tuple[str, str, int], int] = {("", "", 0): 0}
         self._frame_of: dict[str, int] = {}
@@ -76,10 +84,10 @@ class _Reading:
     def add(self, number: int, line: str) -> None:
         path = self.imported.path
         match = _WEIGHT.match(line)
-        if not match:
-            raise SampleFileError(path, number, "the line does not end with a space and a number")
-        digits = match[2]
-        weight_ns = int(digits) * self.unit_ns if len(digits) < 20 else _TOP
+        if match:
+            weight_ns = int(match[2]) * self.unit_ns if len(match[2]) < 20 else _TOP
+        else:
+            match, weight_ns = self._other_weight(number, line)
         self.total_ns += weight_ns
         if self.total_ns >= _TOP:
             raise SampleFileError(path, number, "the weights add up to more than 292 years")
@@ -92,6 +100,20 @@ class _Reading:
         self.imported.thread.append(self._thread(process, thread))
         self.imported.stack.append(stack)
         self.imported.weight_ns.append(weight_ns)
+
+    def _other_weight(self, number: int, line: str) -> tuple[re.Match[str], int]:
+        """The line, parted, and its weight if that is no whole number but may be one of units."""
+        path, match = self.imported.path, _OTHER_WEIGHT.match(line)
+        if not match:
+            raise SampleFileError(path, number, "the line does not end with a space and a number")
+        weight = float(match[2])
+        if not 0 <= weight < math.inf:
+            reason = "is negative" if weight < 0 else "is no number to add up"
+            raise SampleFileError(path, number, f"the weight {match[2][:40]} {reason}")
+        if not self.unit_known:
+            reason = "is no whole number: say what 1 stands for (--unit 1ms, unit_ns=1_000_000)"
+            raise SampleFileError(path, number, f"the weight {match[2][:40]} {reason}")
+        return match, round(min(weight * self.unit_ns, _TOP))
 
     def _stack(self, parent: int, frame: int) -> int:
         stacks = self.imported.tables.stacks
@@ -108,7 +130,7 @@ class _Reading:
             self._frame_of[text] = frame
         return frame
 
-    def finish(self, *, unit_known: bool) -> None:
+    def finish(self) -> None:
         """Make functions and frames of what was read, and say what had to be assumed."""
         tables = self.imported.tables
         frames = list(self._frames)[1:]
@@ -121,7 +143,7 @@ class _Reading:
         tables.functions += functions
         what = "were running, so where they begin is unknown" if running else "begin"
         self.imported.notes.append(f"collapsed stacks: lines are taken as where functions {what}")
-        if not unit_known:
+        if not self.unit_known:
             self.imported.notes.append(
                 "collapsed stacks: weights are taken as nanoseconds; for counts of samples say "
                 "what one stands for (--unit 10ms, unit_ns=10_000_000)"

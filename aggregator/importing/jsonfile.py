@@ -45,4 +45,4 @@ def _said(values: list[Any]) -> str:
     if "preprocessedProfileVersion" in str(values[0].get("meta", ""))[:2000]:
         return "a Firefox profile: these can be written but not read"
     keys = ", ".join(sorted(map(str, values[0]))[:8])
-    return f"keys: {keys}"[:200]
+    return f"keys: {keys}"[:200] if keys else "an empty object"

@@ -64,8 +64,11 @@ def _add(builder: Builder, key: Any, value: Any, thread: int) -> None:
         whole = isinstance(file, str) and isinstance(line, int) and isinstance(name, str)
     except (TypeError, ValueError, IndexError, KeyError):
         whole = False
-    if not whole or not (_is_time(own) and _is_time(total)):
+    if not whole:
         raise builder.refuse(None, f"no cProfile file: {str(key)[:80]} is no function")
+    if not (_is_time(own) and _is_time(total)):
+        times = f"{str(own)[:20]} s itself, {str(total)[:20]} s in all"
+        raise builder.refuse(None, f"{str(key)[:80]}: no times that could be: {times}")
     known = "" if file == "~" else file
     first = line if 0 < line < 1 << 31 else 0
     function = builder.function(name, known, first)

@@ -2,7 +2,7 @@
 
 Also whole envelopes, an item a line; several chunks of one file are joined. A sample stands at
 the moment it was taken: the time since the pass before it is charged to it, as everywhere in
-flamespan (Sentry charges the time after it; see docs/how-sampling-works.md). Chunks that
+flamespan (Sentry charges the time after it; see docs/sampling-in-detail.md). Chunks that
 flamespan exported say when stacks began, and are read that way. ``in_app`` is not kept: whose
 code a function is follows from its path. Format: getsentry/vroom, ``internal/sample``.
 """

@@ -77,6 +77,8 @@ def _number(place: Place, value: Any) -> float | int:
             value = int(value[:30]) if len(value) <= 30 else None
         except ValueError:
             value = None
-    if type(value) not in (int, float) or not abs(value) < 1e300:
+    if type(value) not in (int, float):
         raise place.error("is no number")
+    if not abs(value) < 1e300:
+        raise place.error(f"{str(value)[:40]} is too large")
     return value  # type: ignore[no-any-return]

@@ -191,6 +191,19 @@ class WsgiExchange(Request):
     def __iter__(self) -> Self: ...
     def __next__(self) -> bytes: ...
 
+def route_reader(
+    otherwise: Callable[[Any], str | None],
+    key: str,
+    names: tuple[str, ...],
+    unless: tuple[str, ...],
+    /,
+) -> Callable[[Any], str | None]:
+    """A function that reads the route of an environ or scope: ``held[key].name.name``.
+
+    Where ``held`` has one of the keys ``unless``, or has no text (or None) there, ``otherwise`` is
+    asked, which would give the same.
+    """
+
 def asgi_exchange(
     scope: dict[str, Any],
     receive: Any,
@@ -325,9 +338,6 @@ def set_await_types(
     /,
 ) -> None:
     """What leads from one coroutine to the next; see ``awaits.py``."""
-
-def use_greenlets(getcurrent: Callable[[], object], /) -> None:
-    """Transactions entered in greenlets are sampled where these wait."""
 
 def step_of(inner: Coroutine[Any, Any, Any], /) -> Any:
     """An awaitable around a coroutine, as requests put it around ``send`` and ``receive``."""

@@ -21,7 +21,7 @@ CHECKS = 1
 OTHER = 2
 """Makes no call that could block."""
 
-STATE_RULE = "cpu-clock"
+STATE_RULE = "cpu-clock+await"
 
 _CHECKS = {
     code

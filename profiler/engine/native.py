@@ -10,7 +10,6 @@ import contextlib
 import math
 import os
 import struct
-import sys
 import threading
 import time
 from array import array
@@ -90,7 +89,6 @@ class NativeEngine:
         self._life = systhreads.allocate_lock()  # start and stop
         self._naming: Helper | None = None
         self._cpu_at_start_ns = 0
-        self._knows_greenlets = False
         self._await_types: awaits.AwaitTypes | None = None
 
     @property
@@ -180,11 +178,7 @@ class NativeEngine:
             self._learn()
 
     def _learn(self) -> None:
-        """Tell the core how tasks and greenlets wait, once what makes them is loaded."""
-        greenlet = sys.modules.get("greenlet")
-        if greenlet is not None and not self._knows_greenlets and hasattr(greenlet, "getcurrent"):
-            self._knows_greenlets = True
-            _native.use_greenlets(greenlet.getcurrent)
+        """Tell the core how tasks wait, once what makes them is loaded."""
         found = awaits.known()
         if found != self._await_types:
             self._await_types = found  # and what it names lives as long as the core looks for it

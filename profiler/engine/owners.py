@@ -34,7 +34,7 @@ def owner(ident: int) -> Span | None:
         if loop is not None:
             if loop.is_running():
                 task = sys.modules["asyncio"].current_task(loop)
-                context = None if task is None else _context_of(task)
+                context = None if task is None else context_of(task)
                 return None if context is None else context.get(active.ACTIVE)
             if loop.is_closed():
                 switching.LOOPS.pop(ident, None)
@@ -64,13 +64,24 @@ def span_id(span: Span | None) -> int:
     return NO_SPAN if open_one is None else open_one.id
 
 
+def since_ns(span: Span | None, ident: int, now_ns: int) -> int:
+    """Since when thread ``ident`` is known to be there: the oldest span it opened; else now."""
+    found = now_ns
+    while span is not None:
+        if span.thread_ident == ident:
+            found = span.start_ns
+        span = span.parent
+    return found
+
+
 def is_left_out(span: Span | None) -> bool:
     """Whether the span is of a transaction that is not recorded."""
     open_one = None if span is None else span.open_ancestor()
     return open_one is not None and not open_one.id
 
 
-def _context_of(task: Any) -> Context | None:
+def context_of(task: Any) -> Context | None:
+    """The context that a task of asyncio's runs in."""
     if hasattr(task, "get_context"):
         found: Context | None = task.get_context()
         return found

@@ -84,7 +84,7 @@ class Request:
                 self.route = route if type(route) is str else None
 
     def _describe(self, span: Any, error: BaseException | None, status: str) -> None:
-        if error is not None and not self.code:
+        if error is not None and not self.code and not isinstance(error, _Web.cancelling):
             self.code = 500
         name, span.tags, usual = _Web.outcome(self._prefix, self.route, self.code)
         if isinstance(error, _Web.cancelling):
@@ -108,6 +108,11 @@ class Request:
         if held is not None and self.done:
             self._held = self.ask = None
             held.pop(_Web.key, None)
+
+
+def route_reader(otherwise: Callable[[Any], str | None], *_: object) -> Callable[[Any], str | None]:
+    """A function that reads a route; in Python nothing is faster than ``otherwise`` itself."""
+    return otherwise
 
 
 class AsgiExchange(Request):

@@ -1,6 +1,6 @@
 """The engine in Python: a daemon thread that looks at ``sys._current_frames()``.
 
-It needs the GIL to look, so it comes late when something holds it; docs/how-sampling-works.md
+It needs the GIL to look, so it comes late when something holds it; docs/sampling-in-detail.md
 says what that means. Time is charged backward, to the stack that is seen when it could look.
 """
 
@@ -19,6 +19,7 @@ from flamespan.profiler import active, switching, systhreads
 from flamespan.profiler.active import Span
 from flamespan.profiler.engine import Helper, leaf, owners
 from flamespan.profiler.engine.helper import ThreadHelper
+from flamespan.profiler.engine.purewaits import Waits
 from flamespan.profiler.engine.stacks import StackNumbers
 from flamespan.profiler.engine.threads import SeenThread
 from flamespan.profiler.model import Batch, Flag, Samples, Stats, Thread
@@ -71,6 +72,7 @@ class PythonEngine:
         self._thread_rows: list[Thread] = []
         self._next_index = 0
         self._stacks = StackNumbers(max_depth)
+        self._waits = Waits(self._stacks)
         self._samples = Samples(tick_ns=TICK_NS)
         self._stats = Stats()
         self._before = 0  # tick of the pass before
@@ -143,6 +145,7 @@ class PythonEngine:
             definitions.threads, self._thread_rows = self._thread_rows, []
             if restart:
                 self._stacks.restart()
+                self._waits.forget_stacks()
                 for thread in self._threads.values():
                     thread.stack = -1
                     self._thread_rows.append(thread.row())
@@ -210,7 +213,9 @@ class PythonEngine:
                 thread.cpu_ns = thread.read_cpu_ns()
                 thread.stack = -1  # it may stand there by another way
             now = time.monotonic_ns() // TICK_NS
-            self._asleep += now - self._before
+            slept = now - self._before
+            self._waits.begin(now, slept, slept)
+            self._asleep += slept
             self._stats.asleep_ns += now * TICK_NS - self._asleep_since_ns
             self._asleep_since_ns = 0
             self._before = now
@@ -256,6 +261,7 @@ class PythonEngine:
             self._forget_dead(frames)
             return
         before = len(self._samples)
+        self._waits.begin(now, gap, gap - charged)
         seen = [
             (ident, frame, before_look[ident] if ident in before_look else owners.owner(ident))
             for ident, frame in frames.items()
@@ -279,6 +285,7 @@ class PythonEngine:
             except Exception:
                 self._stats.dropped_samples += 1
                 self._complain()
+        self._sample_waits(charged, flags)
 
     def _end_pass(self, now: int, charged: int, missed: int, before: int) -> None:
         """Note a pass at ``now``; its samples are those behind the first ``before``."""
@@ -323,7 +330,10 @@ class PythonEngine:
             thread = self._meet(ident)
             cpu_ns = thread.cpu_ns
             total = max(0, cpu_ns) // TICK_NS
-            wall = min(charged, max(self._interval, total))
+            open_ticks = (
+                self._before - owners.since_ns(span, ident, self._before * TICK_NS) // TICK_NS
+            )
+            wall = min(charged, max(self._interval, total, open_ticks))
             cpu = min(wall, total)
         else:
             cpu = cpu_ns // TICK_NS - before_ns // TICK_NS if 0 <= before_ns < cpu_ns else 0
@@ -337,6 +347,7 @@ class PythonEngine:
         flags |= thread.flags
         if owners.owner(ident) is not span:
             span, flags = None, flags | _TORN  # it went on meanwhile: do not guess
+        self._waits.ran(span, wall)
         samples = self._samples
         samples.thread.append(thread.index)
         samples.stack.append(thread.stack)
@@ -345,6 +356,25 @@ class PythonEngine:
         samples.cpu_ticks.append(cpu)
         samples.state.append(leaf.state_of(thread.leaf, wall, cpu, cpu_ns >= 0))
         samples.flags.append(flags)
+
+    def _sample_waits(self, charged: int, flags: int) -> None:
+        """Take samples of transactions whose task or greenlet is suspended."""
+        samples = self._samples
+        try:
+            for wait in self._waits.look(self._interval):
+                thread = self._threads.get(wait.ident)
+                if thread is None:
+                    continue
+                samples.thread.append(thread.index)
+                samples.stack.append(wait.stack)
+                samples.span.append(wait.span)
+                samples.wall_extra.append(wait.wall - charged)
+                samples.cpu_ticks.append(0)
+                samples.state.append(wait.state)
+                samples.flags.append(flags | wait.flags)
+        except Exception:
+            self._stats.dropped_samples += 1
+            self._complain()
 
     def _complain(self) -> None:
         """Say once that a thread could not be sampled; the count is in the file."""

@@ -102,10 +102,25 @@ class StackNumbers:
         seen = self._seen.get(key)
         if seen is None:
             seen = self._number(codes, lines, root_codes, root_lines, omitted)
-            if len(self._seen) >= MAX_SEEN:
-                self._seen.clear()
-            self._seen[key] = seen
+            self._remember(key, seen)
         return seen._replace(flags=seen.flags | _TORN) if moved else seen
+
+    def of_codes(self, codes: list[CodeType], lines: list[int]) -> Seen:
+        """The stack of these frames and instructions, root first."""
+        if self._dead:
+            self._bury()
+        codes, lines = codes[::-1], lines[::-1]
+        key = ((tuple(map(id, codes)), tuple(lines)), ((), ()), 0)
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._remember(key, self._number(codes, lines, [], [], 0))
+        return seen
+
+    def _remember(self, key: tuple[_Places, _Places, int], seen: Seen) -> Seen:
+        if len(self._seen) >= MAX_SEEN:
+            self._seen.clear()
+        self._seen[key] = seen
+        return seen
 
     def _walk_on(self, now: FrameType | None, codes: list[CodeType], lines: list[int]) -> int:
         """Walk a deep stack to its root; keeps the frames next to it, counts those left out.

@@ -19,4 +19,5 @@ Request = core.Request
 WsgiExchange = core.WsgiExchange
 asgi_exchange = core.asgi_exchange
 bind_requests = core.bind_requests
+route_reader = core.route_reader
 wsgi_exchange = core.wsgi_exchange

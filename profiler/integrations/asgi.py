@@ -29,7 +29,7 @@ class Middleware:
     """
 
     def __init__(self, app: App, *, route: Route | None = None) -> None:
-        uvicorn.flush_at_end()
+        uvicorn.end_with_it()
         self.app = app
         self._route = route or route_in
 

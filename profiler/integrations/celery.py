@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flamespan.profiler import lifecycle
 from flamespan.profiler.active import RECORDING
 from flamespan.profiler.integrations import needs
 from flamespan.profiler.integrations.opened import Opened
@@ -21,14 +20,12 @@ def instrument() -> None:
     """Make each task a transaction, in prefork, threads, solo and gevent workers.
 
     Named by the task, op "queue.task", with the queue, the task's id and its retries as tags; no
-    arguments. A worker process closes its sample file when it ends. A second call does nothing.
+    arguments. A second call does nothing.
     UsageError where Celery is missing.
     """
     signals = needs.load("celery.signals", "celery")
     signals.task_prerun.connect(_begin, weak=False, dispatch_uid=_UID)
     signals.task_postrun.connect(_end, weak=False, dispatch_uid=_UID)
-    # Children of billiard leave past atexit.
-    signals.worker_process_shutdown.connect(_close, weak=False, dispatch_uid=_UID)
 
 
 def _begin(task: Any = None, task_id: str = "", **_: Any) -> None:
@@ -55,7 +52,3 @@ def _end(task: Any = None, state: str | None = None, **_: Any) -> None:
     if not span.status:
         span.set_status(STATUS.get(state, state.lower()))
     opened.finish()
-
-
-def _close(**_: Any) -> None:
-    lifecycle.end("exit")

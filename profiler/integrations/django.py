@@ -27,7 +27,7 @@ class Middleware:
         self._is_async = asgiref.iscoroutinefunction(get_response)
         if self._is_async:
             asgiref.markcoroutinefunction(self)
-            uvicorn.flush_at_end()
+            uvicorn.end_with_it()
 
     def __call__(self, request: Any) -> Any:
         """As Django has it."""

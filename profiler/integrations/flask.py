@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flamespan.profiler.engine import webcore
 from flamespan.profiler.integrations import needs
 from flamespan.profiler.integrations.http import KEY
 from flamespan.profiler.integrations.wsgi import Middleware
@@ -27,7 +28,8 @@ def instrument(app: Any) -> Any:
         if request is not None and request.route is None:
             request.route = _rule(environ)
 
-    app.wsgi_app = Middleware(app.wsgi_app, route=_rule)
+    route = webcore.route_reader(_rule, "werkzeug.request", ("url_rule", "rule"), ())
+    app.wsgi_app = Middleware(app.wsgi_app, route=route)
     flask.got_request_exception.connect(failed, app)
     app.extensions[NAME] = failed  # signals hold their receivers weakly
     return app

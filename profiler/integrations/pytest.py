@@ -112,9 +112,9 @@ class Recording:
         """Note how the test ended."""
         report = yield
         test = self._test
-        if test is not None and (report.when == "call" or report.outcome != "passed"):
-            outcome = "xfailed" if hasattr(report, "wasxfail") else report.outcome
-            test.set_tag("outcome", outcome)
+        has_ended = report.when == "call" or report.outcome != "passed"
+        if test is not None and has_ended and test.status != "error":  # as a subtest of it, too
+            test.set_tag("outcome", _outcome(report))
             if report.failed:
                 test.set_status("error")
         return report
@@ -135,6 +135,12 @@ class Recording:
         except Exception as error:  # a report of ours must not fail the run
             terminalreporter.write_line(f"nothing to show: {error}")
         terminalreporter.write_line(f"all of it: flamespan view {self._folder}")
+
+
+def _outcome(report: Any) -> str:
+    if hasattr(report, "wasxfail"):
+        return "xpassed" if report.passed else "xfailed"
+    return str(report.outcome)
 
 
 def _within(op: str) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from flamespan.profiler.engine import webcore
 from flamespan.profiler.integrations import needs
 from flamespan.profiler.integrations.asgi import Middleware, Scope, route_in
 from flamespan.profiler.integrations.job import name_of
@@ -26,7 +27,9 @@ def instrument(app: Any) -> Any:
         return app
     setattr(app, _DONE, True)
     _wrap_background(background.BackgroundTask)
-    names = functools.partial(_route, routing, app)
+    # Below a mount, or in a router that FastAPI included, the route alone does not know it all.
+    whole = functools.partial(_route, routing, app)
+    names = webcore.route_reader(whole, "route", ("path",), ("app_root_path", "fastapi"))
     build = app.build_middleware_stack
     app.build_middleware_stack = lambda: Middleware(build(), route=names)
     if app.middleware_stack is not None:

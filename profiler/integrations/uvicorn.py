@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import functools
+import signal
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-from flamespan.profiler import session
+from flamespan.profiler import lifecycle
 
 _DONE = "_flamespan"
 
 
-def flush_at_end() -> None:
-    """Write as a server of uvicorn has shut down, if uvicorn is what runs this application.
+def end_with_it() -> None:
+    """Write as a server of uvicorn has shut down, if uvicorn is loaded.
 
     It raises the signal that ended it again, with the signal's own action, so nothing runs at the
-    process's exit; and an application without lifespan, as Django, is not told. A second call does
-    nothing.
+    process's exit; and an application without lifespan, as Django, is not told. Doors call this
+    as the application is made, and a recording once a second, for programs without a door of ours.
+    A second call does nothing.
     """
     server = getattr(sys.modules.get("uvicorn.server"), "Server", None)
     shutdown = getattr(server, "shutdown", None)
@@ -24,11 +27,26 @@ def flush_at_end() -> None:
         return
 
     @functools.wraps(shutdown)
-    async def ended(*args: Any, **more: Any) -> None:
+    async def ended(self: Any, *args: Any, **more: Any) -> None:
         try:
-            await shutdown(*args, **more)
+            await shutdown(self, *args, **more)
         finally:
-            session.flush()
+            running = lifecycle.running()
+            if running is not None:
+                running.recorder.flush()
+            self._captured_signals = _Signals(getattr(self, "_captured_signals", ()))
 
     setattr(ended, _DONE, True)
     server.shutdown = ended
+
+
+class _Signals(list[int]):
+    """Those that a server has got. It goes through them, last first, to raise them again.
+
+    Only then are the handlers of before back, so only then it shows whether one is deadly.
+    """
+
+    def __reversed__(self) -> Iterator[int]:
+        if signal.SIGTERM in self and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            lifecycle.end("exit")
+        return super().__reversed__()

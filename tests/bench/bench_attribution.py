@@ -16,9 +16,12 @@ profiler
   the profiler does not keep such samples
 - sum: the wall time in which a transaction had a sample, of any state, against its duration: where
   several threads work for it at once, each moment counts once (as in wall_any_ns of the tables).
-  The median and the worst difference in sampling intervals. Then what is left of it when time that
-  is known to be in no sample is counted too (tail_ns and unobserved_ns of profile.waiting()):
-  the worst one in intervals, and over the whole run
+  The median and the worst difference in sampling intervals. "/gap": the worst one where an
+  interval is as long as it was, namely the gap between the passes in which the transaction ended,
+  if that is longer: the passes there came late (and without time in which the process did not
+  run). At most 1 is wanted. Then what is left when time that is known to be in no sample is
+  counted too (tail_ns and unobserved_ns of profile.waiting()): the worst one in intervals, and
+  over the whole run
 - twice %: what its samples have beyond that, in thread-seconds, as a share of all durations: a pool
   of threads beside the task that waits for it (wanted: 0 where there is none)
 
@@ -47,7 +50,8 @@ TARGET = "flamespan native"
 
 HEAD = (
     f"  {'program':<15} {'profiler':<17}{'attributed':>11}{'foreign %':>11}{'wrong span %':>14}"
-    f"{'nobodys %':>12}  {'sum: median':>11}{'worst':>8}{'left':>7}{'all %':>8}{'twice %':>9}"
+    f"{'nobodys %':>12}  {'sum: median':>11}{'worst':>8}{'/gap':>7}{'left':>7}{'all %':>8}"
+    f"{'twice %':>9}"
 )
 
 
@@ -64,7 +68,8 @@ def line(program: str, tool: str, found: dict[str, Any]) -> str:
     nobodys = "-" if got["nobodys"] is None else f"{100 * got['nobodys']:.3f}"
     text = f"{head}{got['attributed']:>11}{100 * got['foreign']:>11.3f}{wrong:>14}{nobodys:>12}"
     if rule is not None:
-        text += f"  {rule['median']:>11.2f}{rule['worst']:>8.1f}{rule['unexplained']:>7.2f}"
+        text += f"  {rule['median']:>11.2f}{rule['worst']:>8.1f}{rule['late']:>7.2f}"
+        text += f"{rule['unexplained']:>7.2f}"
         text += f"{100 * rule['over_all']:>+8.2f}{100 * rule['twice']:>9.2f}"
     return text
 

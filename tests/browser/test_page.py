@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from helpers.pagestate import until
 from helpers.pagetable import check_bottom_up, check_tree, ready, rows
 
 pytestmark = pytest.mark.browser
@@ -136,7 +137,7 @@ def test_zoom_by_wheel_keys_and_buttons(page):
     before = page.locator("#flame").screenshot()
     page.mouse.move(x + width / 4, y)
     page.mouse.wheel(0, -240)
-    page.wait_for_function("document.getElementById('zoom-text').textContent")
+    until(page, "document.getElementById('zoom-text').textContent")
     assert shown_part(page) == pytest.approx(0.59, abs=0.02)
     assert page.locator("#flame").screenshot() != before
     start, end = map(int, hash_of(page)["x"].split("%7E" if "%7E" in page.url else "~"))
@@ -363,6 +364,15 @@ def test_the_address_holds_the_state(page, profile, file):
     assert shown_part(page) == part < 1
     assert page.input_value("#search") == "view"
     check_tree(page, profile.all_states().application_frames().collapse_recursion(), "top-down")
+
+
+def test_an_address_that_the_page_was_not_told_of_yet_stands(page):
+    page.evaluate("""() => {
+      document.getElementById("zoom-in").click();  // written a tenth of a second later
+      history.replaceState(null, "", "#t=none");  // of which no event tells
+    }""")
+    page.wait_for_timeout(300)
+    assert page.url.endswith("#t=none")
 
 
 def test_help(page):

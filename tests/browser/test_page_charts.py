@@ -14,7 +14,7 @@ from flamespan.viewer import words
 from flamespan.viewer.html import render_html
 from helpers import waits, webapp
 from helpers.chromium import page_of
-from helpers.pagestate import hash_of, numbers, origin_ns, said
+from helpers.pagestate import hash_of, numbers, origin_ns, said, until
 from helpers.pagetable import TALL, check_bottom_up, check_tree, ready
 
 pytestmark = pytest.mark.browser
@@ -429,3 +429,41 @@ def test_processes_are_switched_off(show, profiles):
     check_bottom_up(page, profile.process(200))
     page.click("#threads-all")
     check_bottom_up(page, profile)
+
+
+# --- where somebody has got to -----------------------------------------------------------------
+
+
+def places(page):
+    return page.evaluate(
+        "['flame-scroll', 'table-rows'].map(id => document.getElementById(id).scrollTop)"
+    )
+
+
+@pytest.mark.parametrize("direction", ["icicle", "flame"])
+def test_open_rows_and_scrolled_panes_are_in_the_address(show, direction):
+    page = show("webapp", f"#t=all&tab=top-down&direction={direction}")
+    page.set_viewport_size({"width": 1200, "height": 640})
+    try:
+        page.locator("#table-inner .row").first.focus()
+        for _ in range(7):
+            page.keyboard.press("*")
+            page.keyboard.press("ArrowDown")
+        page.evaluate(
+            "document.getElementById('flame-scroll').scrollTop = 30;"
+            "document.getElementById('table-rows').scrollTop = 61"
+        )
+        there = places(page)
+        assert there == [30, 61]
+        said = hash_of(page)
+        opened = page.get_attribute("#table-grid", "aria-rowcount")
+        address = page.url
+        page.goto("about:blank")
+        page.goto(address)
+        ready(page)
+        until(page, "document.getElementById('table-rows').scrollTop > 0")
+        assert page.get_attribute("#table-grid", "aria-rowcount") == opened
+        assert places(page) == there
+        assert hash_of(page) == said
+    finally:
+        page.set_viewport_size(TALL)

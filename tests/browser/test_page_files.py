@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import cProfile
+import json
 import re
 
 import pytest
 
+from flamespan.aggregator import load
 from flamespan.viewer.answers import Answers
 from flamespan.viewer.html import render_html
 from flamespan.viewer.recordings import Recordings
@@ -98,6 +101,23 @@ def test_empty_recording(tmp_path):
         ready(page)
         assert page.is_visible("#flame-empty")
         assert "No sample" in page.text_content("#table-empty")
+
+
+def test_foreign_profiles_have_the_numbers_and_the_order_of_their_table(tmp_path):
+    """cProfile's totals are more than its stacks; of functions with one self time many are tied."""
+    profiler = cProfile.Profile()
+    profiler.runcall(lambda: sorted(json.dumps([n] * n) for n in range(60)))
+    profiler.dump_stats(tmp_path / "x.prof")
+    collapsed = tmp_path / "x.collapsed"
+    collapsed.write_text("main;b 2\nmain;a 2\nmain;c;a 1\nmain;d 3\nd;main;c 2\n", "utf-8")
+    with page_of("about:blank", **TALL) as page:
+        for recorded in (tmp_path / "x.prof", collapsed):
+            profile = load(recorded)
+            path = recorded.with_suffix(".html")
+            path.write_text(render_html(profile), encoding="utf-8")
+            page.goto(path.as_uri())
+            ready(page)
+            check_bottom_up(page, profile)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

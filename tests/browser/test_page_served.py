@@ -67,13 +67,17 @@ def ids(server):
     return [recording.id for recording in listed]
 
 
+def loaded_anew(page, act):
+    page.evaluate("document.body.dataset.old = 'yes'")
+    act()
+    page.wait_for_selector("body[data-ready]:not([data-old])")
+
+
 def test_recordings_are_listed_and_chosen(browser_page, server, folder, ids):
     page = opened(browser_page, server.url)
     values = page.eval_on_selector_all("#recordings-choose option", "e => e.map(o => o.value)")
     assert values == ["all", *ids]
-    with page.expect_navigation():
-        page.select_option("#recordings-choose", ids[1])
-    ready(page)
+    loaded_anew(page, lambda: page.select_option("#recordings-choose", ids[1]))
     profile = load(folder / "b-shop.fspan")
     names = page.locator(".group .pick-name").all_text_contents()
     assert names == profile.transactions()["transaction"].tolist()
@@ -81,6 +85,11 @@ def test_recordings_are_listed_and_chosen(browser_page, server, folder, ids):
     page.reload()
     ready(page)
     assert page.input_value("#recordings-choose") == ids[1]
+    loaded_anew(page, page.go_back)
+    assert page.input_value("#recordings-choose") == "all"
+    loaded_anew(page, lambda: page.evaluate("r => { location.hash = `t=all&r=${r}`; }", ids[0]))
+    assert page.input_value("#recordings-choose") == ids[0]
+    assert page.text_content("#heading h1") == "Everything"
 
 
 def test_a_large_recording_comes_transaction_by_transaction(browser_page, server, folder, ids):
@@ -103,6 +112,28 @@ def test_a_large_recording_comes_transaction_by_transaction(browser_page, server
     page.click("text=Everything")
     page.wait_for_selector("#heading h1:text-is('Everything')")
     check_bottom_up(page, profile)
+
+
+def test_the_last_question_is_answered_whatever_comes_first(browser_page, server, ids):
+    page = opened(browser_page, f"{server.url}#r={ids[0]}&t=all")
+    page.evaluate("""() => {
+      const { fetch } = window;
+      let slow = 400;
+      window.fetch = async (...asked) => {
+        const wait = slow;
+        slow = 0;
+        await new Promise((done) => setTimeout(done, wait));
+        return fetch(...asked);
+      };
+    }""")
+    page.click("#picker-list .group")
+    first, second = page.locator("#picker-list .instance").all()[:2]
+    wanted = second.get_attribute("data-pick")
+    first.click()
+    second.click()
+    page.wait_for_timeout(700)
+    assert f"t={wanted}&" in f"{page.url}&"
+    assert page.get_attribute("#main", "aria-busy") is None
 
 
 def test_served_aggregates_have_every_clock_and_fold(browser_page, server, folder, ids):

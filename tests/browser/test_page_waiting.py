@@ -8,6 +8,7 @@ from flamespan.aggregator.waiting import COLUMNS
 from flamespan.viewer.html import render_html
 from helpers import waits, webapp
 from helpers.chromium import page_of
+from helpers.pagestate import walk_to
 from helpers.pagetable import ready
 
 pytestmark = pytest.mark.browser
@@ -58,10 +59,11 @@ def test_every_bar_has_the_numbers_of_the_data_frame(pages, scene):
     profile, address = pages[scene]
     wanted, spans = expected(profile), profile.tables.spans
     assert len(wanted) == len(spans)
-    with page_of(address) as page:
+    with page_of(f"{address}#t=none") as page:
+        ready(page)
         for row, parts in wanted.items():
             root = int(spans.transaction[row])
-            goto(page, address, f"t={root}" + ("" if row == root else f"&span={row}"))
+            walk_to(page, f"t={root}" + ("" if row == root else f"&span={row}"))
             found = shown(page)
             rows = {root, row}
             assert found == {at: wanted[at] for at in rows if wanted[at]}

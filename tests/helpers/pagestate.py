@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from urllib.parse import parse_qsl
 
 
@@ -10,6 +11,25 @@ def hash_of(page):
     """The state in the address, once it is written."""
     page.wait_for_timeout(260)
     return dict(parse_qsl(page.url.partition("#")[2]))
+
+
+def until(page, condition):
+    """Wait until a script's value holds. ``wait_for_function`` would have the page evaluate text,
+    which its policy forbids.
+    """
+    deadline = time.monotonic() + 30
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, f"{condition} does not hold"
+        page.wait_for_timeout(50)
+
+
+def walk_to(page, place):
+    """Gives an open page another address; what it says is shown afterwards."""
+    page.evaluate(
+        "place => new Promise(done => { if (location.hash === `#${place}`) return done();"
+        " addEventListener('hashchange', () => done(), { once: true }); location.hash = place; })",
+        place,
+    )
 
 
 def numbers(text):

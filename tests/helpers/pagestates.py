@@ -130,6 +130,15 @@ def torn() -> Profile:
         return load(path)
 
 
+def half(which: int) -> Profile:
+    """The first (0) or second half of the web app's time."""
+    whole = profile("web app")
+    times = whole.rows.time_ns
+    first, last = int(times.min()) - 1, int(times.max()) + 1
+    middle = (first + last) // 2
+    return whole.between(middle, last) if which else whole.between(first, middle)
+
+
 @functools.cache
 def profile(name: str) -> Profile:
     """A recording of ``RECORDINGS`` by name, built once."""
@@ -148,4 +157,6 @@ RECORDINGS = {
     "many threads": many_threads,
     "any script": any_script,
     "torn": torn,
+    "first half": lambda: half(0),
+    "second half": lambda: half(1),
 }

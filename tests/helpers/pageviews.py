@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from flamespan.aggregator import compare
-from flamespan.viewer.html import render_comparison, render_html
+from flamespan.viewer.html import read_page_file, render_comparison, render_html
 from helpers import pagestates
 from helpers.pagetable import ready
+
+REFUSED = "refused"
+"""In the place of a recording: what the server says to whom does not know its address."""
 
 
 def nothing(page: Any) -> None:
@@ -81,17 +84,21 @@ class View:
         file = folder / f"{self.recording} {self.against}".strip().replace(" ", "-")
         file = file.with_name(f"{file.name}.html")
         if not file.exists():
-            profile = pagestates.profile(self.recording)
-            if self.against:
-                html = render_comparison(compare(pagestates.profile(self.against), profile))
-            else:
-                html = render_html(profile)
-            file.write_text(html, encoding="utf-8", errors="replace")
+            file.write_text(self.html(), encoding="utf-8", errors="replace")
         page.goto("about:blank")
         page.goto(f"{file.as_uri()}#{self.place}")
-        ready(page)
+        if self.recording != REFUSED:
+            ready(page)
         self.do(page)
         page.wait_for_timeout(100)
+
+    def html(self) -> str:
+        if self.recording == REFUSED:
+            return read_page_file("refused.html")
+        profile = pagestates.profile(self.recording)
+        if self.against:
+            return render_comparison(compare(pagestates.profile(self.against), profile))
+        return render_html(profile)
 
 
 VIEWS = (
@@ -132,4 +139,6 @@ VIEWS = (
         do=choose_listed("compare", "discount"),
         against="any script",
     ),
+    View("compare-stretches", "second half", pictured=False, against="first half"),
+    View("refused", REFUSED, pictured=False),
 )

@@ -15,7 +15,7 @@ import pytest
 
 from flamespan.aggregator import load
 from flamespan.profiler.__main__ import main
-from flamespan.profiler.attached import Numbers
+from flamespan.profiler.attached import Attachment, Numbers
 from helpers import recordings
 
 pytestmark = pytest.mark.skipif(
@@ -124,7 +124,8 @@ def test_what_is_recorded(begin, attach, tmp_path):
     assert recording.stats.passes > 3
     profile = load("profiles").all_states()
     threads = profile.threads().set_index("thread")
-    assert threads.loc["napping", "idle_ns"] == threads.loc["napping", "wall_ns"]
+    # On a busy machine py-spy may find it between two naps.
+    assert threads.loc["napping", "idle_ns"] > 0.9 * threads.loc["napping", "wall_ns"]
     assert threads.loc["MainThread", "is_main"]
     # Measured weights: they add up to the time from the first look to the last.
     took_ns = recording.end.time_ns - header.start_monotonic_ns
@@ -135,6 +136,22 @@ def test_what_is_recorded(begin, attach, tmp_path):
     assert load("profiles").clock("cpu").total_ns > 0.2 * took_ns
     naps = profile.functions().set_index("function")
     assert naps.loc["Thread.run" if "Thread.run" in naps.index else "run", "origin"] == "stdlib"
+
+
+def test_each_process_has_its_own_part_of_the_cost(begin):
+    process = begin("parent")
+    before = os.times()
+    attachment = Attachment(process.pid, "profiles", 50, subprocesses=True)
+    attachment.run(1.5)
+    attachment.close("stop")
+    after = os.times()
+    stats = [recordings.read(path).stats for path in Path("profiles").glob("*.fspan")]
+    assert len(stats) == 2
+    assert all(told.sampler_cpu_ns > 0 for told in stats)
+    spent_s = (after.children_user + after.children_system) - (
+        before.children_user + before.children_system
+    )
+    assert sum(told.sampler_cpu_ns for told in stats) / 1e9 == pytest.approx(spent_s, abs=0.05)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

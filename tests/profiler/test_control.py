@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from flamespan.profiler import asking
+from flamespan.profiler.dump import MAX_SHOWN
 from helpers import recordings
 
 pytestmark = pytest.mark.skipif(not asking.SUPPORTED, reason="needs SO_PEERCRED (Linux)")
@@ -47,6 +48,32 @@ print("up", flush=True)
 time.sleep(600)
 """
 BEGIN = "from flamespan import profiler\nprofiler.start('profiles/')\n"
+
+
+TASKS = """
+import asyncio
+from flamespan import profiler
+
+async def drink():
+    await asyncio.Event().wait()
+
+async def sip():
+    yield await drink()
+
+async def serve(cup):
+    with profiler.transaction(f"GET /tea/{cup}"), profiler.span("cup", "sip"):
+        async for _ in sip():
+            pass
+
+async def main():
+    served = [asyncio.create_task(serve(i if i < 60 else 0), name=f"s{i}") for i in range(90)]
+    waits = asyncio.ensure_future(asyncio.wait_for(served[0], None))
+    idle = asyncio.create_task(drink(), name="idle")
+    print("up", flush=True)
+    await waits
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -109,6 +136,24 @@ def test_the_commands_of_the_page(run, tmp_path):
     assert "already recording" in tell(process.pid, start, tmp_path, 2)
     tell(process.pid, stop, tmp_path)
     assert len(list((tmp_path / "profiles").glob("*.fspan"))) == 2
+
+
+def test_suspended_tasks_are_shown_and_the_rest_counted(run, tmp_path):
+    process = run(BEGIN + TASKS)
+    time.sleep(1)  # the tasks begin, and a flush tells of their transactions
+    said = tell(process.pid, "dump", tmp_path)
+    blocks = said.rstrip().split("\n\n")
+    (many,) = [block for block in blocks if "and 30 more like it" in block]
+    assert "  transaction GET /tea/0 > cup sip\n" in many
+    assert re.findall(r"^    (\S+) ", many, re.M) == ["Event.wait", "drink", "sip", "serve"]
+    assert 'waits for task "s0"' in said
+    # As many kinds as are shown; those that are more alike come first.
+    assert len([block for block in blocks if block.startswith("Task ")]) == MAX_SHOWN
+    assert blocks[-1] == f"and {93 - 31 - (MAX_SHOWN - 1)} more tasks"
+    tell(process.pid, "stop", tmp_path)
+    said = tell(process.pid, "dump", tmp_path)
+    assert "GET /tea" not in said
+    assert "drink" in said
 
 
 def test_the_socket_is_the_owners(run, tmp_path):

@@ -17,7 +17,7 @@ from flamespan import profiler
 from flamespan.aggregator import load
 from flamespan.profiler import autostart, folder
 from flamespan.profiler.errors import UsageError
-from helpers import servers
+from helpers import recordings, servers
 
 BUSY = """
 def compute(seconds):
@@ -158,6 +158,22 @@ def test_other_programs_record_if_asked_to(where, wanted):
     assert len(computing(where / "profiles")[0]) == 1 + wanted
 
 
+def test_a_program_that_starts_itself_anew_is_recorded_and_what_it_starts_is_not(where):
+    """As the reloaders of Django and Flask do."""
+    text = """
+import os, subprocess, sys
+if "RUN_MAIN" not in os.environ:
+    subprocess.run([sys.executable, *sys.argv], env={**os.environ, "RUN_MAIN": "true"}, check=True)
+else:
+    compute(0.3)
+    subprocess.run([sys.executable, "app.py"], check=True)
+"""
+    (where / "manage.py").write_text(BUSY + text)
+    python("-m", "flamespan.profiler", "run", "-q", "manage.py", "runserver", cwd=where)
+    seen, rest = computing(where / "profiles")
+    assert (len(seen), len(rest)) == (1, 1)
+
+
 def test_options_of_pyproject(where):
     (where / "pyproject.toml").write_text('[tool.flamespan]\nfolder = "there"\nrelease = "7"\n')
     python("-m", "flamespan.profiler", "run", "-q", "app.py", cwd=where)
@@ -185,7 +201,15 @@ def test_a_command_by_its_name(where):
         ("python -m uvicorn app:app", {"FLAMESPAN_PID": "7"}, False),
         ("python -m uvicorn app:app", {"FLAMESPAN_PID": "7", "FLAMESPAN_SUBPROCESSES": "1"}, True),
         ("python app.py", {"FLAMESPAN_PID": "99"}, True),
+        ("python gunicorn", {"FLAMESPAN_PID": "8", "GUNICORN_PID": "8"}, True),
+        ("python gunicorn", {"FLAMESPAN_PID": "7", "GUNICORN_PID": "7"}, False),
+        (
+            "python app.py",
+            {"FLAMESPAN_PID": "8", "RUN_MAIN": "1", "FLAMESPAN_AGAIN": "RUN_MAIN=1"},
+            False,
+        ),
         ("python -c from multiprocessing.spawn import spawn_main;", {"FLAMESPAN_PID": "7"}, True),
+        ("python -m joblib.externals.loky.backend.popen_loky_posix", {"FLAMESPAN_PID": "7"}, True),
         ("python -c from multiprocessing.resource_tracker import main;main(3)", {}, False),
         ("python -m flamespan.profiler report x", {}, False),
         ("python /venv/bin/flamespan report x", {}, False),
@@ -193,7 +217,7 @@ def test_a_command_by_its_name(where):
 )
 def test_which_processes_are_wanted(words, environ, wanted):
     parts = words.split(" ", 2) if " -c " in words else words.split(" ")
-    assert autostart.is_wanted(environ, parts, 99) is wanted
+    assert autostart.is_wanted(environ, parts, 99, 8) is wanted
 
 
 @contextlib.contextmanager
@@ -223,7 +247,6 @@ def test_workers_of_gunicorn(tmp_path, worker, preload):
     words.append("app:app")
     with serving(tmp_path, words, port):
         assert servers.at_once(port, *["/"] * 24, clients=8) == [200] * 24
-        time.sleep(1.2)
     seen, rest = computing(tmp_path / "profiles")
     # Two workers, and those that came for those that had served enough. One may get all requests.
     assert len(seen) >= (3 if recycled else 1)
@@ -245,15 +268,32 @@ async def app(scope, receive, send):
 """
 
 
-def test_workers_of_uvicorn(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_uvicorn_knows_nothing_of_us_and_loses_nothing_at_its_end(tmp_path, workers):
+    """It dies of SIGTERM, which it raises again."""
     pytest.importorskip("uvicorn")
     (tmp_path / "app.py").write_text(BUSY + ASGI)
     port = servers.free_port()
-    words = ["-m", "flamespan.profiler", "run", "-q", "-m", "uvicorn", "--workers", "2"]
+    words = ["-m", "flamespan.profiler", "run", "-q", "-m", "uvicorn", "--workers", str(workers)]
     with serving(tmp_path, [*words, "--port", str(port), "app:app"], port):
-        assert set(servers.at_once(port, *["/"] * 40, clients=8)) == {200}
-        time.sleep(1.2)
-    assert 1 <= len(computing(tmp_path / "profiles")[0]) <= 2
+        wait_for_a_flush(tmp_path / "profiles", workers + (workers > 1))
+        assert set(servers.at_once(port, *["/"] * 20, clients=8)) == {200}
+    assert 1 <= len(computing(tmp_path / "profiles")[0]) <= workers
+    paths = (tmp_path / "profiles").glob("*.fspan")
+    assert {recordings.read(path).end.reason for path in paths} == {"exit"}
+    functions = load(tmp_path / "profiles").functions().set_index("function")
+    assert functions.loc["compute", "total_ns"] > 0.8e9  # of 20 × 0.05 s at least
+
+
+def wait_for_a_flush(where, processes):
+    """Until so many processes have written what they did at first."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        paths = list(where.glob("*.fspan"))
+        if len(paths) == processes and all(recordings.read(path).samples for path in paths):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{processes} processes do not record")
 
 
 def test_only_the_owner_may_read(tmp_path):

@@ -18,7 +18,7 @@ import pytest
 
 from flamespan.aggregator import load
 from flamespan.aggregator.quality import process_info, troubles
-from helpers import servers
+from helpers import recordings, servers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of Linux: mounts, /proc, control")
 as_root = pytest.mark.skipif(
@@ -139,6 +139,10 @@ def test_a_full_disk_and_room_again(tmp_path, small_disk):
     assert process.stats.failed_flushes >= 1
     assert process.stats.dropped_samples > 0
     assert process.stats.dropped_spans > 0
+    for path in folder.glob("*.fspan"):
+        recording = recordings.read(path)
+        assert {span.name for span in recording.spans.started} == {"GET <no route>"}
+        assert recording.samples
     assert any("failed flushes" in line for line in troubles(process_info(process)))
 
 

@@ -91,6 +91,11 @@ def test_a_program_sees_what_it_would_see(folder, arguments):
     assert len(list((folder / "recorded").iterdir())) == 1
 
 
+def test_a_program_from_standard_input(folder):
+    same(["-", "-a", "--", "b"], folder, input=TELL)
+    same(["-"], folder, input="def f():\n    1 / 0\nf()\n")
+
+
 def test_double_dash_ends_our_options(folder):
     ours = run("--", "tell.py", "--", "x", cwd=folder)
     truth = python("tell.py", "--", "x", cwd=folder)

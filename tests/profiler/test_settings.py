@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from flamespan.profiler import session, settings
+from flamespan.profiler import autostart, session, settings
 from flamespan.profiler.errors import UsageError
 
 
@@ -40,6 +40,8 @@ def test_the_environment_comes_before_the_file(tmp_path):
         ({"FLAMESPAN_RATE": "fast"}, "FLAMESPAN_RATE: rate cannot be 'fast'"),
         ({"FLAMESPAN_RAET": "100"}, "FLAMESPAN_RAET: no option 'raet'; there are folder, rate"),
         ({"FLAMESPAN_C_CALLS": "maybe"}, "yes or no"),
+        ({"FLAMESPAN_MAX_DEPTH": "200"}, "max_depth cannot be '200': it is two whole numbers"),
+        ({"FLAMESPAN_MAX_FILE_BYTES": "64M"}, "it is a whole number"),
     ],
 )
 def test_what_cannot_be_is_said_with_its_place(environ, said):
@@ -49,12 +51,38 @@ def test_what_cannot_be_is_said_with_its_place(environ, said):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("[tool.flamespan]\nspeed = 3", "no option 'speed'"), ("[tool", "pyproject.toml")],
+    [
+        ("[tool.flamespan]\nspeed = 3", "no option 'speed'"),
+        ("[tool", "pyproject.toml"),
+        ("tool = 3", "pyproject.toml: tool is not a table"),
+        ("[tool]\nflamespan = 3", "flamespan is not a table"),
+        ("[tool.flamespan]\nfolder = 3", "folder cannot be 3: it is text"),
+        ("[tool.flamespan]\nrate = true", "rate cannot be True: it is a number"),
+        ("[tool.flamespan]\nmax-file-bytes = 1.5", "it is a whole number"),
+        ("[tool.flamespan]\nmax_depth = [1]", "it is two whole numbers"),
+    ],
 )
 def test_a_file_that_cannot_be_read_is_said_with_its_place(tmp_path, text, said):
     (tmp_path / "pyproject.toml").write_text(text)
     with pytest.raises(UsageError, match=said):
         settings.given({}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_file_bytes": 0}, {"max_file_age_s": -1.0}, {"max_file_age_s": float("nan")}]
+)
+def test_limits_of_files_that_cannot_be(options):
+    with pytest.raises(UsageError, match=next(iter(options))):
+        session.Profiler(**options)
+
+
+def test_whether_other_programs_record_is_yes_or_no():
+    words, environ = ["python", "app.py"], {"FLAMESPAN_PID": "7"}
+    for said, wanted in (("no", False), ("FALSE", False), ("yes", True)):
+        environ["FLAMESPAN_SUBPROCESSES"] = said
+        assert autostart.is_wanted(environ, words, 99) is wanted
+    with pytest.raises(UsageError, match="FLAMESPAN_SUBPROCESSES cannot be 'maybe'"):
+        autostart.is_wanted({**environ, "FLAMESPAN_SUBPROCESSES": "maybe"}, words, 99)
 
 
 def test_what_a_child_is_told_is_what_it_reads():

@@ -1,7 +1,8 @@
-"""Disks that are full, folders that refuse, no descriptors, no rights: the application serves on.
+"""Folders that refuse, no descriptors, no rights: the application serves on.
 
 Each test runs a server in a process of its own, under the real condition, and asks what
-``flamespan control PID status``, the log and the file say of it.
+``flamespan control PID status``, the log and the file say of it. Full disks, and what refuses
+from the start, are in ``test_refusals.py``.
 """
 
 from __future__ import annotations
@@ -131,13 +132,6 @@ def files(folder: Path) -> list[Path]:
     return sorted((folder / "profiles").glob("*.fspan"), key=lambda path: path.stat().st_ctime_ns)
 
 
-def fill(path: Path) -> None:
-    """Writes until there is no more room."""
-    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
-        while file.write(bytes(4096)):
-            pass
-
-
 def names(path: Path) -> set[str]:
     return {span.name for span in recordings.read(path).spans.started}
 
@@ -151,39 +145,6 @@ def test_a_file_may_not_grow(serve, tmp_path):
         log = service.end()
     assert log.count("File too large; samples are dropped until it works again") == 1
     assert "GET /" in names(files(tmp_path)[0])
-
-
-@root
-def test_a_disk_fills_and_has_room_again(serve, tmp_path):
-    disk = tmp_path / "profiles"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "flamespan-test", str(disk)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        with serve() as service:
-            service.status("0 failed flushes")
-            fill(disk / "other")
-            service.status("TROUBLE cannot write", "No space left on device; samples are dropped")
-            (disk / "other").unlink()
-            until = time.monotonic() + 60
-            while "TROUBLE" in service.status():
-                assert time.monotonic() < until
-            time.sleep(1.5)
-            log = service.end()
-        assert log.count("No space left on device; samples are dropped until it works again") == 1
-        before, *_, after = files(tmp_path)
-        assert "GET /" in names(before)
-        assert "GET /" in names(after)
-        read = recordings.read(after)
-        assert read.end is not None
-        assert read.stats.dropped_samples > 0
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @root

@@ -72,6 +72,18 @@ def test_options_stand_before_the_statement(line, options, rest):
     assert statement == rest
 
 
+def test_mistakes_are_one_line_of_the_notebook():
+    module = pytest.importorskip("IPython.core.interactiveshell")
+    config = pytest.importorskip("traitlets.config").Config()
+    config.HistoryManager.enabled = False  # no thread and no file of its own
+    shell = module.InteractiveShell(config=config)
+    notebook.load_ipython_extension(shell)
+    for line, said in (("--rate 0 1", "a rate of 0.0 Hz"), ("--name 1st 1", "--name 1st")):
+        failed = shell.run_cell(f"%flamespan {line}").error_in_exec
+        assert type(failed).__module__ == "IPython.core.error"
+        assert said in str(failed)
+
+
 def test_an_unknown_option_is_said():
     with pytest.raises(UsageError, match="--speed"):
         notebook._options("--speed 3 f()")

@@ -11,11 +11,12 @@ from flamespan.aggregator import compare
 from flamespan.aggregator.timeline import timelines
 from flamespan.profiler.errors import UsageError
 from flamespan.viewer import layout, plots
-from helpers import waits
+from helpers import pictures, waits
 from helpers.drawn import Drawing, draw
-from helpers.scenes import shop
+from helpers.scenes import MS, close_span, open_span, shop
 
 figure = pytest.importorskip("matplotlib.figure")
+text = pytest.importorskip("matplotlib.text")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,21 @@ def test_self_time_bars_are_in_one_unit_largest_on_top(profile):
     assert [bar.get_width() for bar in ax.patches] == [50, 90, 170, 50, 90, 170]
     assert labels(ax) == [" 13.9 %", " 25.0 %", " 47.2 %"]
     assert ax.get_xlabel() == "wall time, ms (bar and %: self, outline: total)"
+
+
+def test_the_share_stands_beside_its_interval():
+    requests = Drawing()
+    for number in range(1, 9):
+        open_span(requests, number, 0, 10 * (number - 1) + 1, f"GET /{number}", "http.server")
+        requests.spans.ended.append(close_span(number, 10 * number))
+        requests.add_pass(10 * MS, [(0, f"main;{'ab'[number % 2]}")], span=number)
+    profile = requests.profile()
+    ax = plots.plot_self_time(profile)
+    high = profile.functions()["self_share_high"].to_numpy()[::-1] * 100
+    assert len(high) == 3
+    assert high.max() < 100
+    for text_, share in zip(ax.texts, high, strict=True):
+        assert text_.get_position()[0] >= share * profile.total_ns / 100 / 1e6
 
 
 def test_narrow_boxes_of_a_long_time_line_are_joined():
@@ -190,3 +206,58 @@ def test_changes_stand_where_compare_says():
     points = [float(marks.get_offsets()[0, 0]) for marks in ax.collections]
     wanted = found.table["std_share_change"].to_numpy()[::-1] * 100
     assert points[-len(wanted) :] == pytest.approx(wanted.tolist())
+
+
+def slower():
+    """The shop after a change: its query takes longer, and what it sorted is looked up."""
+    base = draw([("main;cart;execute", 300), ("main;cart;sort", 200), ("main;render", 500)])
+    new = draw([("main;cart;execute", 450), ("main;cart;look_up", 50), ("main;render", 500)])
+    return compare(base, new)
+
+
+PLOTS = {
+    "flamegraph": plots.plot_flamegraph,
+    "timeline": lambda profile, ax=None: plots.plot_flamegraph(profile, "time", ax),
+    "self-time": plots.plot_self_time,
+    "transaction": plots.plot_transaction,
+    "threads": plots.plot_threads,
+    "latency": plots.plot_latency,
+    "diff": lambda profile, ax=None: plots.plot_diff(slower(), ax),
+}
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plot_looks_as_it_did_when_it_was_looked_at(profile, name):
+    ax = PLOTS[name](profile)
+    pictures.check(f"plot-{name}", ax)
+    within = figure.Figure(figsize=(7, 4)).subplots()
+    assert PLOTS[name](profile, ax=within) is within
+    assert not isinstance(ax, figure.Figure)
+
+
+def test_a_picture_of_something_else_does_not_pass_for_it(profile):
+    one, other = plots.plot_threads(profile), plots.plot_threads(waits.gil().profile())
+    assert pictures.difference(pictures.drawn(one), pictures.drawn(other)) > pictures.TOLERANCE
+
+
+@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize(("kind", "starts"), [("svg", b"<?xml"), ("pdf", b"%PDF-")])
+def test_a_plot_is_written_in_the_formats_of_papers(profile, name, kind, starts):
+    file = io.BytesIO()
+    plots.save(PLOTS[name](profile), file, kind, 100)
+    assert file.getvalue().startswith(starts)
+    assert len(file.getvalue()) > 4000
+
+
+PAPER_INCHES = 10.6
+"""A4 across, without margins."""
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plot_can_be_read_on_paper(profile, name):
+    """No letter is smaller than 6 pt, with the picture as wide as the paper at most."""
+    ax = PLOTS[name](profile)
+    shrunk = min(PAPER_INCHES / ax.figure.get_figwidth(), 1)
+    said = [found for found in ax.findobj(text.Text) if found.get_text().strip()]
+    assert len(said) > 5
+    assert min(found.get_fontsize() for found in said) * shrunk >= 6

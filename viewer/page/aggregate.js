@@ -34,6 +34,16 @@ export class AggregateView extends FunctionsView {
     return this.model.functions;
   }
 
+  /** What the address says wrongly is not taken. @param {URLSearchParams} given */
+  show(given) {
+    /** @param {string} text */
+    const known = (text) => /^\d+$/.test(text) && Number(text) < this.model.functionCount;
+    for (const key of ["fo", "g"]) if (!known(given.get(key) ?? "")) given.delete(key);
+    given.set("hi", (given.get("hi") ?? "").split("~").filter(known).join("~"));
+    if (!/^\d+$/.test(given.get("z") ?? "")) given.delete("z");
+    super.show(given);
+  }
+
   get title() {
     return this.state.n || "Everything";
   }

@@ -5,6 +5,7 @@ import { Answers } from "./answers.js";
 import { Charts } from "./charts.js";
 import { listenControls, showControls } from "./controls.js";
 import { showDetails } from "./details.js";
+import { keepFocus } from "./focus.js";
 import { byId, duration, element } from "./format.js";
 import { FRAME_TABS, FramePane, showCuts } from "./framepane.js";
 import { MergedChart } from "./mergedchart.js";
@@ -12,7 +13,8 @@ import { EVERYTHING, Model, OUTSIDE } from "./model.js";
 import { showNotices } from "./notices.js";
 import { groupTransactions, Picker } from "./picker.js";
 import { Pieces } from "./pieces.js";
-import { RowSource, rowOrder } from "./rows.js";
+import { listenScrolls, readPlaces, scrolledPanes, scrollPanes, writePlaces } from "./places.js";
+import { placeLabel, RowSource, rowOrder } from "./rows.js";
 import { findFunctions } from "./search.js";
 import { listenShortcuts } from "./shortcuts.js";
 import { listenSplits, showSplits } from "./split.js";
@@ -52,6 +54,7 @@ export class App {
       select: (fn) => this.select(fn),
       hover: () => {},
       sort: (sort) => this.sortBy(sort),
+      opened: (open) => this.keep({ open }),
     });
     this.picker = new Picker(model, (transaction) => this.choose(transaction));
     listenControls((change) => this.change(change));
@@ -86,10 +89,12 @@ export class App {
     const state = readHash(location.hash, this.base, limits, (row) => spans.parent[row] === -1);
     this.state = state;
     this.found = findFunctions(this.model.functions, state.query);
+    this.table.setOpen(state.open);
     this.showTransaction();
     if (state.shown) this.charts.axis.show(...state.shown);
     this.refresh();
     if (state.merged && state.order !== "time") this.merged.axis.show(...state.merged);
+    if (state.scrolled) scrollPanes(readPlaces(state.scrolled), state.direction === "flame");
     this.save();
   }
 
@@ -178,12 +183,20 @@ export class App {
     /** @type {[number, number] | null} */ const shown = axis.isWhole ? null : [axis.x0, axis.x1];
     const sums = this.merged.axis;
     /** @type {[number, number] | null} */ const merged = sums.isWhole ? null : [sums.x0, sums.x1];
-    this.state = { ...this.state, shown, merged };
     byId("zoom-text").textContent = axis.isWhole ? "" : `showing ${duration(axis.x1 - axis.x0)} of ${duration(axis.max - axis.min)}`;
-    byId("zoom-reset").disabled = this.axis.isWhole;
-    byId("range-shown").hidden = axis.isWhole;
+    keepFocus(() => {
+      byId("zoom-reset").disabled = this.axis.isWhole;
+      byId("range-shown").hidden = axis.isWhole;
+    });
+    this.keep({ shown, merged });
+  }
+
+  /** What changed by itself and is in the address, too. @param {Partial<import("./state.js").State>} some */
+  keep(some) {
+    this.state = { ...this.state, ...some };
     clearTimeout(this.saving);
-    this.saving = setTimeout(() => this.save(), 100);
+    // Another address that was just given, and not yet told of, stands.
+    this.saving = setTimeout(() => location.hash === this.written && this.save(), 100);
   }
 
   /** What is shown becomes the window. */
@@ -198,13 +211,17 @@ export class App {
     this.change({ sort, ascending: again ? !this.state.ascending : sort === "name" });
   }
 
-  /** Computes the table for the state and shows everything that hangs on it. */
   refresh() {
+    keepFocus(() => this.showState());
+  }
+
+  /** Computes the table for the state and shows everything that hangs on it. */
+  showState() {
     const { state, model } = this;
     const window_ = model.window(state.transaction, state.range);
     const choice = { transaction: state.transaction, ...window_, states: this.countedStates(), clock: state.clock, off: state.off, cut: this.cut };
     const sums = this.answers.sumsOf(choice, state);
-    const order = rowOrder(state.sort, state.ascending, (fn) => model.functions.name[fn]);
+    const order = rowOrder(state.sort, state.ascending, placeLabel(model));
     const source = new RowSource(sums, state.tab === "top-down" ? "top-down" : "bottom-up", order);
     showControls(state);
     showCuts(model, state, (change) => this.change(change));
@@ -261,6 +278,7 @@ export class App {
       this.table.nextFound(event.shiftKey ? -1 : 1);
     });
     listenShortcuts(this);
+    listenScrolls(() => this.keep({ scrolled: writePlaces(scrolledPanes(this.state.direction === "flame")) }));
   }
 }
 

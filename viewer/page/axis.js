@@ -21,22 +21,27 @@ export class Axis {
   /** @param {number} min @param {number} max the whole time; shows all of it */
   setExtent(min, max) {
     this.min = min;
-    this.max = Math.max(max, min + NARROWEST_NS);
+    this.max = Math.max(max, min + 1);
     this.show(this.min, this.max);
   }
 
   /** Shows (x0, x1], moved and cut to fit. @param {number} x0 @param {number} x1 */
   show(x0, x1) {
-    const width = Math.min(Math.max(x1 - x0, NARROWEST_NS), this.max - this.min);
+    const width = this.fit(x1 - x0);
     const middle = (x0 + x1) / 2;
     this.x0 = Math.min(Math.max(middle - width / 2, this.min), this.max - width);
     this.x1 = this.x0 + width;
     for (const listener of this.listeners) listener();
   }
 
+  /** A width that can be shown: all there is at most. @param {number} width */
+  fit(width) {
+    return Math.min(Math.max(width, NARROWEST_NS), this.max - this.min);
+  }
+
   /** @param {number} factor above 1 shows less @param {number} at time that stays in place */
   zoom(factor, at = (this.x0 + this.x1) / 2) {
-    const width = Math.min(Math.max((this.x1 - this.x0) / factor, NARROWEST_NS), this.max - this.min);
+    const width = this.fit((this.x1 - this.x0) / factor);
     const share = (at - this.x0) / (this.x1 - this.x0);
     this.show(at - share * width, at + (1 - share) * width);
   }

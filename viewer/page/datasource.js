@@ -23,14 +23,18 @@ async function embeddedJson(id) {
  *            focus: number, hide: string}} Asked
  */
 
+/** Which recording an address names; all there are where it names none. @param {string} hash */
+export function recordingOf(hash) {
+  return new URLSearchParams(hash.slice(1)).get("r") ?? "all";
+}
+
 /** Answers the page's questions for data. */
 export class DataSource {
   constructor() {
     const given = byId("flamespan-data").dataset.served;
     this.served = given !== undefined;
     this.first = this.served ? JSON.parse(given).first : "";
-    const hash = new URLSearchParams(location.hash.slice(1));
-    this.id = hash.get("r") ?? "all";
+    this.id = recordingOf(location.hash);
     this.fixed = document.getElementById("flamespan-comparison") !== null;
     /** @type {Promise<any> | null} */ this.own = null;
     /** @type {Map<string, Promise<any>>} */ this.known = new Map();

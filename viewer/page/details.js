@@ -232,9 +232,10 @@ function qualitySection(p) {
   const warned = (name, count) => (count ? [name, grouped(count), "warn"] : [name, "0"]);
   return section("Recording quality", [
     ["rate", p.achieved_hz ? `${p.achieved_hz.toFixed(1)} of ${p.asked_hz.toFixed(0)} Hz` : ""],
-    ["passes", grouped(p.passes)],
-    ["late", `${grouped(p.late)}${p.passes ? ` (${percent(p.late / p.passes)})` : ""}`],
-    ["missed", grouped(p.missed)],
+    // What another profiler recorded has none of ours.
+    ["passes", p.passes ? grouped(p.passes) : ""],
+    ["late", p.passes ? `${grouped(p.late)} (${percent(p.late / p.passes)})` : ""],
+    ["missed", p.passes ? grouped(p.missed) : ""],
     p.unobserved_ns ? ["unobserved", duration(p.unobserved_ns), "warn"] : ["unobserved", "none"],
     warned("dropped samples", p.dropped_samples),
     warned("dropped spans", p.dropped_spans),
@@ -243,7 +244,7 @@ function qualitySection(p) {
     p.stretched_passes ? warned("rarer than asked", p.stretched_passes) : ["", ""],
     p.failed_flushes ? warned("failed writes", p.failed_flushes) : ["", ""],
     lost ? ["lost", lostText, "warn"] : ["lost", "nothing"],
-    p.clean_end ? ["end", p.end] : ["end", "no clean end: the process was killed or still runs", "warn"],
+    p.clean_end || !p.passes ? ["end", p.end] : ["end", "no clean end: the process was killed or still runs", "warn"],
     ["sampler's CPU", p.sampler_cpu_ns ? percent(p.sampler_share) : ""],
     ...p.notes.slice(0, 5).map((/** @type {string} */ note) => /** @type {Fact} */ (["note", note, "warn"])),
   ]);

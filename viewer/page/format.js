@@ -21,11 +21,13 @@ function digits(value) {
 }
 
 /**
- * A time for columns of numbers: milliseconds, seconds where those would not fit.
- * @param {number} ns @returns {[string, "ms"|"s"]}
+ * A time for columns of numbers: milliseconds, seconds where those would not fit; what rounds to none
+ * of them, as the counts of a foreign profile do, in µs or ns.
+ * @param {number} ns @returns {[string, "ns"|"µs"|"ms"|"s"]}
  */
 export function columnTime(ns) {
   const ms = ns / 1e6;
+  if (ns > 0 && ns < 5000) return ns < 1000 ? [grouped(ns, ns % 1 ? 1 : 0), "ns"] : [grouped(ns / 1e3, 2), "µs"];
   if (ms >= 99_999.5) return [grouped(ms / 1000, ms >= 1e7 ? 0 : 1), "s"];
   return [grouped(ms, ms >= 1000 ? 0 : ms >= 100 ? 1 : 2), "ms"];
 }

@@ -1,18 +1,21 @@
 // @ts-check
 /** What the aggregate and the compare view share: state in the address, search, flame graph, table, detail. */
 
+import { keepFocus } from "./focus.js";
 import { byId, element } from "./format.js";
 import { boxLayers, graphPlaces, SumGraph } from "./graph.js";
 import { NumberTable } from "./numbertable.js";
+import { readPlaces, writePlaces } from "./places.js";
 import { findFunctions } from "./search.js";
 import { writeView } from "./views.js";
 
 /** What changes the look alone, not the question. */
-const LOOKS = ["o", "u", "g", "s", "x"];
+const LOOKS = ["o", "u", "g", "s", "x", "y"];
 
 /**
  * Every view's state: texts by the address's keys. `o` and `u` are the order of the table and
- * whether it ascends, `g` the chosen function, `s` the search, `x` the part of the graph shown.
+ * whether it ascends, `g` the chosen function, `s` the search, `x` the part of the graph shown,
+ * `y` how far graph and table are scrolled.
  * @typedef {Record<string, string>} ViewState
  * What a view says of its graph.
  * @typedef {{look: import("./flame.js").Look, title: string, tell: (box: import("./graph.js").GraphBox) => import("./tip.js").Told}} GraphTold
@@ -27,7 +30,7 @@ export class FunctionsView {
   constructor(name, start, source, labels) {
     this.name = name;
     this.source = source;
-    /** @type {ViewState} */ this.base = { ...start, o: start.o ?? "", u: "", g: "", s: "", x: "" };
+    /** @type {ViewState} */ this.base = { ...start, o: start.o ?? "", u: "", g: "", s: "", x: "", y: "" };
     /** @type {ViewState} */ this.state = { ...this.base };
     /** @type {any} what Python told, null: nothing yet or an error */ this.told = null;
     /** @type {Uint8Array | null} */ this.found = null;
@@ -38,6 +41,7 @@ export class FunctionsView {
     });
     this.graph.axis.onChange(() => this.keepShown());
     this.saving = 0;
+    this.written = "";
     this.heading = element("div", { class: "view-heading" });
     this.search = this.searchBox();
     this.out = element("button", { type: "button", id: `${name}-out`, class: "quiet", text: "all of the graph" });
@@ -47,6 +51,7 @@ export class FunctionsView {
       choose: (row) => this.choose(this.functionOf(row)),
       sort: (key) => this.change({ o: key, u: key === this.state.o && !this.state.u ? "1" : "" }),
     });
+    for (const scroller of this.scrollers) scroller.addEventListener("scroll", () => this.keepScrolled());
     this.said = element("p", { class: "view-said", role: "status", id: `${name}-said` });
     this.detail = element("aside", { id: `${name}-detail`, "aria-label": "Function" });
   }
@@ -109,7 +114,7 @@ export class FunctionsView {
   change(some) {
     // Another question has another graph: the part that was shown of this one means nothing there.
     const other = Object.keys(some).some((key) => !LOOKS.includes(key));
-    this.state = { ...this.state, ...(other ? { x: "" } : {}), ...some };
+    this.state = { ...this.state, ...(other ? { x: "", y: "" } : {}), ...some };
     this.save();
     this.refresh();
   }
@@ -117,7 +122,7 @@ export class FunctionsView {
   save() {
     /** @type {ViewState} */ const said = {};
     for (const [key, value] of Object.entries(this.state)) said[key] = value === this.base[key] ? "" : value;
-    writeView(this.name, said, this.source.suffix);
+    this.written = writeView(this.name, said, this.source.suffix);
   }
 
   /** @param {URLSearchParams} given */
@@ -125,6 +130,7 @@ export class FunctionsView {
     /** @type {ViewState} */ const state = { ...this.base };
     for (const key of Object.keys(state)) state[key] = given.get(key) ?? state[key];
     this.state = state;
+    this.written = location.hash;
     this.refresh(true);
   }
 
@@ -132,8 +138,23 @@ export class FunctionsView {
   keepShown() {
     const { axis } = this.graph;
     this.state.x = axis.isWhole ? "" : `${Math.round(axis.x0)}~${Math.round(axis.x1)}`;
+    this.saveSoon();
+  }
+
+  keepScrolled() {
+    this.state.y = writePlaces(this.scrollers.map((scroller) => scroller.scrollTop));
+    this.saveSoon();
+  }
+
+  saveSoon() {
     clearTimeout(this.saving);
-    this.saving = setTimeout(() => document.body.dataset.view === this.name && this.told && this.save(), 100);
+    // Another address that was just given, and not yet told of, stands.
+    this.saving = setTimeout(() => location.hash === this.written && this.told && this.save(), 100);
+  }
+
+  /** What of the view scrolls by itself: graph and table. */
+  get scrollers() {
+    return [this.places.scroller, this.table.scroller];
   }
 
   /** @param {string} part */
@@ -143,26 +164,35 @@ export class FunctionsView {
     else this.graph.axis.reset();
   }
 
-  /** @param {boolean} restore whether the part of the graph that the state names is shown again */
-  /** Asks for what the state says and shows it; a later question makes an earlier one void. */
+  /**
+   * Asks for what the state says and shows it; a later question makes an earlier one void.
+   * @param {boolean} restore whether the part of the graph and the place that the state names are shown again
+   */
   async refresh(restore = false) {
     const { state } = this;
     const part = state.x;
-    this.showControls();
+    keepFocus(() => this.showControls());
     if (this.search.value !== state.s) this.search.value = state.s;
     byId(this.name).setAttribute("aria-busy", "true");
     try {
       const told = await this.ask();
-      if (this.state !== state) return;
-      if (this.told !== told) this.showGraph(told, part);
-      else if (restore) this.showPart(part);
-      this.found = findFunctions(this.functions, state.s);
-      this.graph.setMarks(this.found, state.g === "" ? -1 : Number(state.g));
-      this.showTold();
+      if (this.state === state) keepFocus(() => this.showAnswer(told, part, restore));
     } catch (error) {
-      if (this.state === state) this.fail(error instanceof Error ? error.message : String(error));
+      if (this.state === state) keepFocus(() => this.fail(error instanceof Error ? error.message : String(error)));
     }
-    byId(this.name).removeAttribute("aria-busy");
+    if (this.state === state) byId(this.name).removeAttribute("aria-busy");
+  }
+
+  /** @param {any} told @param {string} part of the graph @param {boolean} restore */
+  showAnswer(told, part, restore) {
+    const { state } = this;
+    const places = restore ? readPlaces(state.y, 2) : [];
+    if (this.told !== told) this.showGraph(told, part);
+    else if (restore) this.showPart(part);
+    this.found = findFunctions(this.functions, state.s);
+    this.graph.setMarks(this.found, state.g === "" ? -1 : Number(state.g));
+    this.showTold();
+    places.forEach((place, i) => (this.scrollers[i].scrollTop = place));
   }
 
   /** @param {any} told @param {string} part of the graph that is shown */

@@ -162,7 +162,7 @@ export class Model {
     const plainSums = sumTree(plain.tree, plain.map, weighed.weights);
     const sums = collapse === "none" ? plainSums : sumTree(shown.tree, shown.map, weighed.weights);
     // Totals of functions always come from stacks before recursion is collapsed.
-    const byFunction = sumFunctions(plain.tree, plainSums.self, plainSums.total, this.functionCount);
+    const byFunction = sumFunctions(plain.tree, plainSums.self, plainSums.total, this.functionCount, choice.clock === "wall" ? this.functions.beyond_self_ns : null);
     let rehomed = 0;
     for (let i = 1; i < plain.moved.length; i++) if (plain.moved[i]) rehomed += weighed.weights[i];
     return { ...weighed, tree: shown.tree, ...sums, byFunction, rehomed };

@@ -26,7 +26,8 @@ export class NumberTable {
     this.limit = FIRST_ROWS;
     this.table = element("table", { class: "numbers", "aria-label": label }, [element("thead", {}, [this.head]), this.body]);
     this.empty = element("p", { class: "none", text: "Nothing to show here." });
-    place.replaceChildren(element("div", { class: "numbers-scroll", tabindex: "0", role: "region", "aria-label": label }, [this.table, this.more, this.empty]));
+    this.scroller = element("div", { class: "numbers-scroll", tabindex: "0", role: "region", "aria-label": label }, [this.table, this.more, this.empty]);
+    place.replaceChildren(this.scroller);
     this.more.addEventListener("click", () => {
       this.limit += 1000;
       this.again?.();
@@ -80,10 +81,7 @@ export class NumberTable {
   heading(column, look) {
     const chosen = column.key === look.sort;
     const button = element("button", { type: "button", "data-sort-by": column.key, title: column.about, text: column.title });
-    button.addEventListener("click", () => {
-      this.events.sort(column.key);
-      /** @type {HTMLElement | null} */ (this.head.querySelector(`[data-sort-by="${column.key}"]`))?.focus();
-    });
+    button.addEventListener("click", () => this.events.sort(column.key));
     return element("th", { scope: "col", "aria-sort": chosen ? (look.ascending ? "ascending" : "descending") : "none" }, [button]);
   }
 

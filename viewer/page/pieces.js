@@ -16,6 +16,7 @@ export class Pieces {
     this.data = data;
     this.source = source;
     /** @type {number | null} */ this.held = null;
+    this.asked = 0;
   }
 
   /**
@@ -24,22 +25,28 @@ export class Pieces {
    * @returns {Promise<void> | undefined} of asking for them
    */
   need(transaction, then) {
+    this.asked++;
     if (this.model.head.piecewise && this.held !== transaction) return this.ask(transaction, then);
+    byId("main").removeAttribute("aria-busy");
     then();
     return undefined;
   }
 
+  /** An answer that comes after another question is not wanted any more. */
   /** @param {number} transaction @param {() => void} then */
   async ask(transaction, then) {
+    const question = this.asked;
     byId("main").setAttribute("aria-busy", "true");
     try {
-      this.take(await this.source.samples(transaction));
+      const piece = await this.source.samples(transaction);
+      if (question !== this.asked) return;
+      this.take(piece);
       this.held = transaction;
       then();
     } catch (error) {
-      showFailure(error);
+      if (question === this.asked) showFailure(error);
     }
-    byId("main").removeAttribute("aria-busy");
+    if (question === this.asked) byId("main").removeAttribute("aria-busy");
   }
 
   /** Puts samples and stacks in the place of those that the model has. @param {import("./columns.js").PageData} piece */

@@ -1,6 +1,7 @@
 // @ts-check
 /** The list of recordings that a server has, and word of one that has grown. */
 
+import { recordingOf } from "./datasource.js";
 import { byId, byteSize, element } from "./format.js";
 
 const LOOK_AGAIN_MS = 5000;
@@ -13,6 +14,12 @@ export async function listRecordings(source) {
   const place = byId("recordings");
   place.hidden = !source.served;
   if (!source.served) return;
+  // An address of another recording, chosen, typed or gone back to, is opened as if it were new.
+  window.addEventListener("hashchange", (event) => {
+    if (recordingOf(location.hash) === source.id) return;
+    event.stopImmediatePropagation();
+    location.reload();
+  });
   const found = await source.recordings();
   const choose = /** @type {HTMLSelectElement} */ (element("select", { id: "recordings-choose", "aria-label": "Recording" }, [
     element("option", { value: "all", text: found.length > 1 ? `All ${found.length} together` : "The recording" }),
@@ -27,12 +34,11 @@ export async function listRecordings(source) {
   watch(source, grown, await source.state());
 }
 
-/** @param {string} id the recording to show instead */
+/** A step of the history: back leads to the recording before. @param {string} id the recording to show instead */
 function openRecording(id) {
   const view = new URLSearchParams(location.hash.slice(1)).get("v");
   const out = new URLSearchParams({ ...(view ? { v: view } : {}), ...(id === "all" ? {} : { r: id }) });
-  history.replaceState(null, "", `#${out}`);
-  location.reload();
+  location.hash = String(out);
 }
 
 /** @param {import("./datasource.js").DataSource} source @param {HTMLElement} button @param {string} known */

@@ -170,15 +170,27 @@ function depthFirst(parent) {
 }
 
 /**
- * Largest first (or smallest), ties by name, so the order never depends on chance.
+ * Largest first (or smallest), so that the order never depends on chance: of functions with one self
+ * time the one with more total time first, as in the functions table, then by name.
  * @param {"self"|"total"|"name"} sort @param {boolean} ascending
  * @param {(fn: number) => string} label @returns {Order}
  */
 export function rowOrder(sort, ascending, label) {
   const sign = ascending ? 1 : -1;
-  return (a, b) => {
-    const byName = label(a.fn) < label(b.fn) ? -1 : label(a.fn) > label(b.fn) ? 1 : 0;
-    if (sort === "name") return ascending ? byName || b.total - a.total : -byName || b.total - a.total;
-    return sign * (a[sort] - b[sort]) || byName;
+  /** @param {Row} a @param {Row} b */
+  const byName = (a, b) => {
+    const [one, other] = [label(a.fn), label(b.fn)];
+    return one < other ? -1 : one > other ? 1 : 0;
   };
+  return (a, b) => {
+    if (sort === "name") return (ascending ? byName(a, b) : -byName(a, b)) || b.total - a.total;
+    const byTotal = sort === "self" && a.level === 1 ? sign * (a.total - b.total) : 0;
+    return sign * (a[sort] - b[sort]) || byTotal || byName(a, b);
+  };
+}
+
+/** What functions are ordered by where their times are one: name, module, file, line. */
+/** @param {import("./model.js").Model} model @returns {(fn: number) => string} */
+export function placeLabel({ functions: { name, module, file }, firstLine }) {
+  return (fn) => [name[fn], module[fn], file[fn], String(firstLine[fn]).padStart(9)].join("\0");
 }

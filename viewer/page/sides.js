@@ -12,6 +12,7 @@ export class SideChooser {
    * @param {(some: Record<string, string>) => void} change
    */
   constructor(source, model, change) {
+    this.source = source;
     this.model = model;
     this.change = change;
     this.selects = { base: this.select("base", "Before"), new: this.select("new", "After") };
@@ -27,7 +28,7 @@ export class SideChooser {
     this.panel = element("nav", { id: "compare-sides", "aria-label": "What is compared" }, [
       element("h2", { text: "Before" }), this.selects.base, this.ranges.bb.group,
       element("h2", { text: "After" }), this.selects.new, this.ranges.nb.group,
-      element("p", { class: "about", text: `Seconds of this recording, which is ${duration(model.end)} long; empty: all of it.` }), this.strip, this.halves,
+      element("p", { class: "about", text: `Seconds from the start of each; the recording at the top is ${duration(model.end)} long. Empty: all of it.` }), this.strip, this.halves,
       element("h2", { text: "Transactions" }), this.name, element("h2", { text: "Measure" }), this.measure,
     ]);
     this.fill(source);
@@ -91,7 +92,8 @@ export class SideChooser {
     const at = groups.findIndex((group) => group.name === state.n && group.op === state.op);
     this.name.value = at < 0 ? "" : String(at);
     showChoice(this.measure, state.m);
-    this.strip.replaceChildren(...["bb", "nb"].filter((key) => state[key]).map((key) => {
+    const drawn = ["bb", "nb"].filter((key) => state[key] && state[key === "bb" ? "base" : "new"] === this.source.id);
+    this.strip.replaceChildren(...drawn.map((key) => {
       const [from, to] = state[key].split("~").map(Number);
       const bar = element("span", { class: `sides-bar ${key}`, text: key === "bb" ? "before" : "after" });
       bar.style.left = `${(from / this.model.end) * 100}%`;

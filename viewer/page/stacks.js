@@ -126,15 +126,17 @@ export function sumTree(tree, map, weights) {
  * Self and total per function; a stack counts once, however often the function stands on it.
  * @param {Tree} tree @param {Float64Array} self @param {Float64Array} total by node
  * @param {number} count number of functions
+ * @param {number[] | null} beyond what a recording without stacks adds to a function's self time
  * @returns {{self: Float64Array, total: Float64Array}}
  */
-export function sumFunctions(tree, self, total, count) {
+export function sumFunctions(tree, self, total, count, beyond) {
   const own = new Float64Array(count);
   const inclusive = new Float64Array(count);
   for (let i = 1; i < tree.parent.length; i++) {
     own[tree.fn[i]] += self[i];
     if (tree.outermost[i]) inclusive[tree.fn[i]] += total[i];
   }
+  beyond?.forEach((ns, fn) => (inclusive[fn] += inclusive[fn] ? ns : 0));
   return { self: own, total: inclusive };
 }
 

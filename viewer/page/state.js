@@ -2,6 +2,7 @@
 /** What the page shows, as one plain object that the URL's hash holds. */
 
 import { EVERYTHING, OUTSIDE } from "./model.js";
+import { readPlaces, writePlaces } from "./places.js";
 
 /**
  * @typedef {Object} State
@@ -31,6 +32,8 @@ import { EVERYTHING, OUTSIDE } from "./model.js";
  * @property {number[]} off threads that are switched off
  * @property {number} split share of the height that the charts have, per mille; 0: as it comes
  * @property {number} rows height of the waterfall in pixels; 0: as it comes
+ * @property {string} open rows of the table that are open, as `writeOpen` says them
+ * @property {string} scrolled how far the panes are scrolled, as `writePlaces` says it
  */
 
 /** @type {State} */
@@ -39,7 +42,7 @@ export const DEFAULT_STATE = {
   tab: "bottom-up", frames: "all", collapse: "none", states: "running", clock: "wall",
   order: "time", direction: "icicle", tracks: "own", trace: "relevant", first: "oldest",
   sort: "self", ascending: false, query: "", fn: -1, box: null, nth: 0,
-  focus: -1, hide: [], off: [], split: 0, rows: 0,
+  focus: -1, hide: [], off: [], split: 0, rows: 0, open: "", scrolled: "",
 };
 
 /** @type {Record<string, readonly string[]>} */
@@ -92,6 +95,8 @@ export function writeHash(state, base = DEFAULT_STATE) {
   if (state.box) out.set("box", state.box.map(Math.round).join("~"));
   for (const name of /** @type {const} */ (["hide", "off"])) if (state[name].length) out.set(name, state[name].join("~"));
   if (state.query) out.set("q", state.query);
+  if (state.open) out.set("open", state.open);
+  if (state.scrolled) out.set("y", state.scrolled);
   return `#${out}`;
 }
 
@@ -126,6 +131,8 @@ export function readHash(hash, base, limits, isTransaction) {
   state.hide = readList(given.get("hide"), limits.functions);
   state.off = readList(given.get("off"), limits.threads);
   state.query = given.get("q") ?? "";
+  state.open = given.get("open") ?? "";
+  state.scrolled = writePlaces(readPlaces(given.get("y")));
   return state;
 }
 

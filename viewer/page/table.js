@@ -3,6 +3,7 @@
 
 import { byId, columnTime, element, percent, plural } from "./format.js";
 import { ORIGIN_NAMES } from "./palette.js";
+import { readOpen, writeOpen } from "./places.js";
 
 const ROW_HEIGHT = 26;
 const OVERSCAN = 6;
@@ -12,6 +13,7 @@ const OVERSCAN = 6;
  * @property {(fn: number) => void} select
  * @property {(fn: number) => void} hover -1: nothing
  * @property {(sort: "self"|"total"|"name") => void} sort
+ * @property {(open: string) => void} opened the rows that are open, as `writeOpen` says them
  */
 
 /** The table; `update` gives it rows, keyboard and mouse open, close and select them. */
@@ -77,7 +79,13 @@ export class FramesTable {
     this.inner.style.height = `${this.rows.length * ROW_HEIGHT}px`;
     this.grid.setAttribute("aria-rowcount", String(this.rows.length + 1));
     byId("table-empty").hidden = this.rows.length > 0;
+    this.events.opened(writeOpen(this.rows.filter((row) => !row.leaf && this.open.has(row.key))));
     this.paint();
+  }
+
+  /** Opens these rows and no others, from the next update on. @param {string} open as `writeOpen` says it */
+  setOpen(open) {
+    this.open = new Set(readOpen(open, this.model.functionCount));
   }
 
   /** Puts the rows in sight into the document. */

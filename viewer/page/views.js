@@ -1,6 +1,7 @@
 // @ts-check
 /** Which view is shown (transaction, aggregate, compare), and the part of the address it has. */
 
+import { focusIsLost } from "./focus.js";
 import { byId } from "./format.js";
 
 /** @typedef {{show: (given: URLSearchParams) => void, key: (event: KeyboardEvent) => boolean}} View */
@@ -16,12 +17,14 @@ export function viewName() {
 /**
  * Writes a view's state into the address; what is "" is left out.
  * @param {string} view @param {Record<string, string>} said @param {string} suffix
+ * @returns {string} the hash
  */
 export function writeView(view, said, suffix) {
   const out = new URLSearchParams({ v: view });
   for (const [key, value] of Object.entries(said)) if (value !== "") out.set(key, value);
   const hash = `#${out}${suffix}`;
   if (hash !== location.hash) history.replaceState(null, "", hash);
+  return hash;
 }
 
 /** A view that is made when it is first shown. @template {View} T */
@@ -73,6 +76,8 @@ export class Views {
   show() {
     const wanted = viewName();
     const name = wanted in this.views ? wanted : Object.keys(this.views)[0];
+    const other = this.now !== "" && name !== this.now;
+    const hadFocus = !focusIsLost();
     if (this.now && name !== this.now && !this.last[this.now]) this.last[this.now] = "";
     this.now = name;
     document.body.dataset.view = name;
@@ -81,6 +86,8 @@ export class Views {
       else button.removeAttribute("aria-current");
     }
     this.views[name].show(new URLSearchParams(location.hash.slice(1)));
+    // What had the focus is in the view that is no longer shown.
+    if (other && hadFocus && focusIsLost()) byId(`view-${name}`).focus();
   }
 
   /** 1 to 3 lead back from the other views, 6 and 7 to them: 1 to 5 are the frames table's. */

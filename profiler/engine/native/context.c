@@ -100,6 +100,20 @@ static void find_open(Memory *memory, uintptr_t at, SpanTrace *trace) {
     trace->whole = true;
 }
 
+int64_t context_since(Memory *memory, uintptr_t open_at, uint64_t thread_ident) {
+    uintptr_t at = open_at - SPAN_CORE_OFFSET - offsetof(SpanCore, end_ns);
+    int64_t since = 0;
+    for (int i = 0; at && i < SPAN_PARENTS_MAX; i++) {
+        SpanLife life;
+        if (!memory_read(memory, at + SPAN_CORE_OFFSET, &life, sizeof life) ||
+            life.core.magic != SPAN_MAGIC)
+            break;
+        if (life.thread_ident == thread_ident) since = life.start_ns;
+        at = life.core.parent;
+    }
+    return since;
+}
+
 void context_trace(Memory *memory, const Layout *l, SpanKey *key, uintptr_t context,
                    SpanTrace *trace) {
     trace->context = context;

@@ -15,6 +15,14 @@ typedef struct {
     uint64_t strand; /* see strands.h; 0: none */
 } SpanCore;
 
+/* The part that tells since when it is open, and who opened it. */
+typedef struct {
+    SpanCore core;
+    uintptr_t others[6];
+    int64_t start_ns;
+    uint64_t thread_ident;
+} SpanLife;
+
 #define SPAN_MAGIC 0x4e415053454d414cu /* "LAMESPAN" */
 enum { SPAN_UNCHOSEN = -1, SPAN_DROPPED = -2 };
 enum { SPAN_CORE_OFFSET = sizeof(intptr_t), SPAN_PARENTS_MAX = 64 };
@@ -52,5 +60,9 @@ uint32_t span_hash(int64_t python_hash);
 /* Look the span up in the context at `context`, and keep what was read. */
 void context_trace(Memory *memory, const Layout *layout, SpanKey *key, uintptr_t context,
                    SpanTrace *trace);
+
+/* Since when a thread is known to be there: the start of the oldest span, of the one that says at
+ * `open_at` that it is open and those around it, that this thread opened. 0: none. */
+int64_t context_since(Memory *memory, uintptr_t open_at, uint64_t thread_ident);
 
 #endif

@@ -90,12 +90,6 @@ static PyObject *set_await_types(PyObject *module, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-static PyObject *use_greenlets(PyObject *module, PyObject *getcurrent) {
-    (void)module;
-    strands_use_greenlets(getcurrent);
-    Py_RETURN_NONE;
-}
-
 static PyObject *use_task_names(PyObject *module, PyObject *name_task) {
     SpanState *spans = PyModule_GetState(module);
     Py_XSETREF(spans->name_task, Py_NewRef(name_task));
@@ -137,7 +131,6 @@ static PyObject *offset_of_ints(PyObject *module, PyObject *args) {
 
 static PyMethodDef functions[] = {
     {"set_await_types", set_await_types, METH_VARARGS, "How one awaitable leads to the next."},
-    {"use_greenlets", use_greenlets, METH_O, "Spans entered in greenlets are theirs."},
     {"use_task_names", use_task_names, METH_O, "Who is told of transactions entered in tasks."},
     {"offset_of", offset_of, METH_VARARGS, "Where an object points to another; -1: nowhere."},
     {"path_of", path_of, METH_VARARGS, "How objects lead to others; None: no way is known."},

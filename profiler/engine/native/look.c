@@ -189,6 +189,14 @@ static void note_idle(Thread *thread) {
     places[0] = thread->last_instr;
 }
 
+/* What a new thread is charged at least: CPU time that it used, or how long it has had a span. */
+static int64_t new_ticks(Sampler *s, const Thread *thread, int64_t used_ns) {
+    int64_t used = used_ns / TICK_NS, since_ns = 0;
+    if (thread->open_at) since_ns = context_since(&s->memory, thread->open_at, thread->ident);
+    int64_t open = since_ns ? s->before - since_ns / TICK_NS : 0;
+    return used > open ? used : open;
+}
+
 void look_at(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, int64_t *used) {
     Look look;
     bool is_new = thread->cpu_ns < 0;
@@ -209,7 +217,7 @@ void look_at(Sampler *s, Thread *thread, int64_t gap_ns, bool clock_due, int64_t
     thread->now = (Sample){.stack = thread->stack,
                            .span = thread->span > 0 ? thread->span : 0,
                            .cpu_ticks = booked,
-                           .wall_ticks = is_new ? look.used_ns / TICK_NS : -1,
+                           .wall_ticks = is_new ? new_ticks(s, thread, look.used_ns) : -1,
                            .state = (uint8_t)look.state,
                            .flags = thread->stack_flags | holds};
     thread->now_valid = true;

@@ -88,6 +88,18 @@ static void check_asleep(Sampler *s, int64_t gap_ns, int64_t *used) {
     }
 }
 
+/* It was left to this pass, and is another transaction's now, which has waited in the meantime and has
+ * that time: what it is owed stays where it was blocked before. */
+static void give_back(Sampler *s, Thread *thread, int64_t now_ticks) {
+    if (!thread->owed_ticks || !thread->owed_held || thread->strand == thread->held_strand) return;
+    Sample *before = &thread->held; /* released, but still known */
+    before->wall_ticks = thread->owed_ticks;
+    before->cpu_ticks = 0;
+    waiters_account(&s->waiters, thread->held_strand, thread->owed_ticks, now_ticks);
+    thread->owed_ticks = 0;
+    if (!samples_add(&s->samples, thread->index, before, s->charged)) s->counters.dropped++;
+}
+
 static void release_moved(Sampler *s, int64_t now_ticks, int64_t charged, uint8_t flags) {
     for (int i = 0; i < s->threads.gone_count; i++) {
         Thread *gone = s->threads.gone[i];
@@ -99,6 +111,8 @@ static void release_moved(Sampler *s, int64_t now_ticks, int64_t charged, uint8_
     for (int i = 0; i < looked.count; i++) {
         Thread *thread = looked.rows[i];
         if (!thread->now_valid && thread->put_off) {
+            thread->owed_held = thread->held_valid;
+            release(s, thread); /* it is of the pass before this one */
             thread->owed_ticks += charged;
             waiters_ran(&s->waiters, thread->strand, 0, now_ticks);
             continue;
@@ -108,10 +122,11 @@ static void release_moved(Sampler *s, int64_t now_ticks, int64_t charged, uint8_
             continue;
         }
         Sample *now = &thread->now;
-        /* A new thread is charged an interval or its CPU time, whichever is more. */
+        /* A new thread is charged an interval, or what it is known to have been there for. */
         int64_t least = now->wall_ticks > s->interval_ticks ? now->wall_ticks : s->interval_ticks;
         if (now->wall_ticks < 0 || least > charged) now->wall_ticks = charged;
         else now->wall_ticks = least;
+        give_back(s, thread, now_ticks);
         now->wall_ticks += thread->owed_ticks;
         thread->owed_ticks = 0;
         waiters_ran(&s->waiters, thread->strand, now->wall_ticks, now_ticks);
@@ -132,6 +147,7 @@ static void hold_all(Sampler *s) {
         Thread *thread = looked.rows[i];
         if (!thread->now_valid) continue;
         thread->held = thread->now;
+        thread->held_strand = thread->strand;
         thread->held_late = thread->held.flags & FLAG_LATE;
         thread->held_valid = true;
         thread->now_valid = false;
@@ -144,7 +160,9 @@ static void find_threads(Sampler *s) {
 }
 
 void pass_resume(Sampler *s) {
-    s->before = clock_now_ns() / TICK_NS;
+    int64_t now = clock_now_ns() / TICK_NS;
+    waiters_exclude(&s->waiters, s->before, now - s->before); /* nobody looked: for a fork */
+    s->before = now;
     s->state_files = 0; /* those of the sampler thread before went with it */
     for (int i = 0; i < s->threads.count; i++) s->threads.rows[i]->state_file = -1;
     for (int i = 0; i < s->threads.gone_count; i++) s->threads.gone[i]->state_file = -1;
@@ -176,6 +194,7 @@ void pass_wake(Sampler *s) {
         thread->last_state = STATE_UNKNOWN;
     }
     int64_t now = clock_now_ns() / TICK_NS;
+    waiters_exclude(&s->waiters, s->before, now - s->before);
     s->asleep += now - s->before;
     s->before = now;
 }
@@ -229,6 +248,7 @@ void pass_restart(Sampler *s) {
     waiters_restart(&s->waiters);
     for (int i = 0; i < s->threads.count; i++) {
         s->threads.rows[i]->path_len = 0;
+        s->threads.rows[i]->owed_held = false;
         s->threads.rows[i]->has_stack = false;
     }
 }

@@ -3,7 +3,8 @@
 #include <stddef.h>
 #include <structmember.h>
 
-enum { OUTCOMES_MAX = 4096 };
+#include "outcomes.h"
+#include "routes.h"
 
 int request_traverse(Request *self, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(self));
@@ -25,6 +26,7 @@ void request_dealloc(Request *self) {
     PyObject_GC_UnTrack(self);
     type->tp_clear((PyObject *)self);
     Py_CLEAR(self->span);
+    Py_CLEAR(self->before);
     Py_CLEAR(self->prefix);
     Py_CLEAR(self->name);
     Py_CLEAR(self->route);
@@ -80,8 +82,10 @@ int request_begin(Request *self, PyObject *method, PyObject *path, int is_websoc
     self->span = span_begin(st, &wish);
     Py_XDECREF(hint);
     self->done = !self->span->log; /* the recording has ended just now */
-    /* The task is the server's, and its name says nothing of the request. */
-    if (!self->done) self->token = span_activate(st, self->span, 0);
+    if (self->done) return 0;
+    self->before = span_active(st);
+    /* Unnamed: the task is the server's, and its name says nothing of the request. */
+    self->token = span_activate(st, self->span, 0);
     return 0;
 }
 
@@ -97,23 +101,6 @@ void request_find_route(Request *self) {
     if (!route) span_clear_error(); /* nothing of ours may fail the application */
     else if (PyUnicode_CheckExact(route) && !self->route) self->route = route;
     else Py_DECREF(route);
-}
-
-/* (name or None, tags, status) of a request that ended like this: a new reference, or NULL. */
-static PyObject *outcome_of(Request *self) {
-    SpanState *st = self->state;
-    PyObject *code = PyLong_FromLong(self->code);
-    PyObject *key = code ? PyTuple_Pack(3, self->prefix, self->route ? self->route : Py_None, code) : NULL;
-    Py_XDECREF(code);
-    if (!key) return NULL;
-    PyObject *outcome = Py_XNewRef(PyDict_GetItemWithError(st->web.outcomes, key));
-    if (!outcome && !PyErr_Occurred()) {
-        outcome = PyObject_Call(st->web.outcome, key, NULL);
-        if (PyDict_GET_SIZE(st->web.outcomes) >= OUTCOMES_MAX) PyDict_Clear(st->web.outcomes);
-        if (outcome && PyDict_SetItem(st->web.outcomes, key, outcome) < 0) Py_CLEAR(outcome);
-    }
-    Py_DECREF(key);
-    return outcome;
 }
 
 static int is_cancelling(SpanState *st, PyObject *error) {
@@ -132,8 +119,8 @@ static void set_status(Request *self, PyObject *error, PyObject *status, PyObjec
 
 static void describe(Request *self, PyObject *error, PyObject *status) {
     SpanObject *span = self->span;
-    if (error && !self->code) self->code = 500;
-    PyObject *outcome = outcome_of(self);
+    if (error && !self->code && !is_cancelling(self->state, error)) self->code = 500;
+    PyObject *outcome = outcomes_get(self->state, self->prefix, self->route, self->code);
     if (!outcome) {
         span_clear_error();
         return;
@@ -167,8 +154,10 @@ void request_leave(Request *self) {
     SpanObject *active = span_active(self->state);
     if (active == self->span) {
         PyObject *token = self->token;
+        SpanObject *before = self->before;
         self->token = NULL;
-        span_deactivate(self->state, self->span, token);
+        self->before = NULL;
+        span_restore(self->state, self->span, token, before);
         Py_DECREF(token);
     }
     Py_XDECREF(active);
@@ -301,5 +290,5 @@ PyTypeObject *request_subtype(PyObject *module, PyType_Spec *subtype) {
 int request_add(PyObject *module, SpanState *st) {
     st->web.request = PyType_FromModuleAndSpec(module, &spec, NULL);
     if (!st->web.request || PyModule_AddObjectRef(module, "Request", st->web.request) < 0) return -1;
-    return PyModule_AddFunctions(module, functions);
+    return routes_add(module) < 0 ? -1 : PyModule_AddFunctions(module, functions);
 }

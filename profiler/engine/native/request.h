@@ -10,6 +10,7 @@ typedef struct {
     SpanState *state; /* of the module, which outlives its types */
     SpanObject *span;
     PyObject *token;  /* NULL: it is not active, or no longer */
+    SpanObject *before; /* the active one as it was entered; NULL: none */
     PyObject *prefix; /* of its name: the method, or "WS" */
     PyObject *name;   /* that it was given first; what the application calls it stays */
     PyObject *route;  /* NULL: not known (yet) */

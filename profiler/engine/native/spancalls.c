@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "outcomes.h"
 #include "request.h"
 #include "scope.h"
 
@@ -177,6 +178,7 @@ void span_state_free(SpanState *st) {
     Py_CLEAR(st->complain);
     Py_CLEAR(st->empty);
     Py_CLEAR(st->error);
+    outcomes_free(st);
     request_state_free(&st->web);
 }
 

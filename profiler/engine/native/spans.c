@@ -214,22 +214,37 @@ static void set_active(SpanState *st, SpanObject *span) {
     Py_XDECREF(token);
 }
 
-void span_deactivate(SpanState *st, SpanObject *span, PyObject *token) {
-    SpanObject *active = span_active(st);
-    if (active == span && PyContextVar_Reset(st->variable, token) < 0) {
-        span_clear_error(); /* entered in another context: there is nothing to restore here */
-        set_active(st, span->parent);
-    }
-    if (active == span) {
-        Py_XDECREF(active);
-        active = span_active(st);
-    }
+/* `active` is the one here now: steals the reference. */
+static void settle(SpanState *st, SpanObject *span, SpanObject *active) {
     if (active && active->end_ns) {
         active = open_one(active);
         set_active(st, active);
     }
     span_left(st, span, active);
     Py_XDECREF(active);
+}
+
+/* False: it was entered in another context, and there is nothing to restore here. */
+static bool reset(SpanState *st, SpanObject *span, PyObject *token) {
+    if (PyContextVar_Reset(st->variable, token) == 0) return true;
+    span_clear_error();
+    set_active(st, span->parent);
+    return false;
+}
+
+void span_restore(SpanState *st, SpanObject *span, PyObject *token, SpanObject *before) {
+    if (!reset(st, span, token)) Py_XSETREF(before, span_active(st));
+    settle(st, span, before);
+}
+
+void span_deactivate(SpanState *st, SpanObject *span, PyObject *token) {
+    SpanObject *active = span_active(st);
+    if (active == span) {
+        reset(st, span, token);
+        Py_DECREF(active);
+        active = span_active(st);
+    }
+    settle(st, span, active);
 }
 
 void span_finish(SpanState *st, SpanObject *span, PyObject *error) {

@@ -18,6 +18,13 @@ typedef struct {
     PyObject *start, *body, *pathsend, *ws_start, *ws_accept, *ws_close, *disconnect;
 } WebState;
 
+/* What a request came to that ended like this; see outcomes.h. */
+typedef struct {
+    PyObject *prefix, *route, *outcome;
+    int code;
+} KnownOutcome;
+enum { OUTCOMES_KNOWN = 64 };
+
 /* Of the module: what spans need to know. */
 typedef struct {
     SpanQueue *log;         /* NULL while nothing records */
@@ -33,6 +40,7 @@ typedef struct {
     unsigned long long random;
     long long last_id;
     WebState web;
+    KnownOutcome known[OUTCOMES_KNOWN];
 } SpanState;
 
 /* What to open: borrowed. */
@@ -52,6 +60,10 @@ PyObject *span_activate(SpanState *state, SpanObject *span, int is_named);
 
 /* Undo that; in another context or out of order the next open span takes over. */
 void span_deactivate(SpanState *state, SpanObject *span, PyObject *token);
+
+/* The same where `span` is known to be the active one here, and what was active as it was entered:
+ * steals that reference. */
+void span_restore(SpanState *state, SpanObject *span, PyObject *token, SpanObject *before);
 
 /* Close it; an exception makes its status "error" unless it was set. */
 void span_finish(SpanState *state, SpanObject *span, PyObject *error);

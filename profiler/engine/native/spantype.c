@@ -11,6 +11,12 @@ _Static_assert(offsetof(SpanObject, parent) == SPAN_CORE_OFFSET + offsetof(SpanC
 _Static_assert(offsetof(SpanObject, strand) == SPAN_CORE_OFFSET + offsetof(SpanCore, strand),
                "what is read from outside must lie where it is read");
 
+_Static_assert(offsetof(SpanObject, start_ns) == SPAN_CORE_OFFSET + offsetof(SpanLife, start_ns),
+               "what is read from outside must lie where it is read");
+_Static_assert(offsetof(SpanObject, thread_ident) ==
+                   SPAN_CORE_OFFSET + offsetof(SpanLife, thread_ident),
+               "what is read from outside must lie where it is read");
+
 /* One made by hand is in no log: spans.c makes those that are recorded. */
 static PyObject *span_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     (void)kwargs;

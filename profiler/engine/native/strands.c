@@ -26,8 +26,6 @@ void strands_use(const Layout *known) {
     layout = &kept;
 }
 
-void strands_use_greenlets(PyObject *given) { Py_XSETREF(getcurrent, Py_XNewRef(given)); }
-
 static const uint8_t *bytes_of(uintptr_t addr) { return (const uint8_t *)addr; }
 
 /* Coroutines, asynchronous generators, and generators that stand for coroutines. */
@@ -63,9 +61,21 @@ static uintptr_t running_coroutine(const PyThreadState *tstate) {
     return found;
 }
 
+/* Whether the greenlet module is loaded, which it may be at any time. */
+static bool has_greenlets(void) {
+    static PyObject *name;
+    if (getcurrent) return true;
+    if (!name) name = PyUnicode_InternFromString("greenlet");
+    PyObject *module = name ? PyImport_GetModule(name) : NULL;
+    if (module) getcurrent = PyObject_GetAttrString(module, "getcurrent");
+    Py_XDECREF(module);
+    if (!getcurrent) PyErr_Clear();
+    return getcurrent;
+}
+
 /* The greenlet that runs, unless it is a thread's first one, which is the thread. */
 static uintptr_t running_greenlet(void) {
-    if (!getcurrent) return 0;
+    if (!has_greenlets()) return 0;
     PyObject *greenlet = PyObject_CallNoArgs(getcurrent);
     PyObject *parent = greenlet ? PyObject_GetAttrString(greenlet, "parent") : NULL;
     uintptr_t found = parent && parent != Py_None ? (uintptr_t)greenlet : 0;
@@ -82,13 +92,18 @@ static uintptr_t running_owner(const PyThreadState *tstate, bool *is_greenlet) {
     return coroutine ? coroutine : running_greenlet();
 }
 
+/* With the GIL there is one writer at a time: it needs no locked instruction. */
+static uint64_t next_turn(Entry *entry) {
+    return atomic_load_explicit(&entry->turn, memory_order_relaxed) + 1;
+}
+
 static void begin_write(Entry *entry) {
-    atomic_fetch_add_explicit(&entry->turn, 1, memory_order_relaxed);
+    atomic_store_explicit(&entry->turn, next_turn(entry), memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
 }
 
 static void end_write(Entry *entry) {
-    atomic_fetch_add_explicit(&entry->turn, 1, memory_order_release);
+    atomic_store_explicit(&entry->turn, next_turn(entry), memory_order_release);
 }
 
 static void put(Entry *entry, const Strand *strand) {

@@ -33,9 +33,6 @@ typedef struct {
 /* Needed before any of the rest; with the GIL. */
 void strands_use(const Layout *layout);
 
-/* With the GIL: `getcurrent` of the greenlet module, once that is loaded. */
-void strands_use_greenlets(PyObject *getcurrent);
-
 /* With the GIL. A transaction was entered: 0 if it can not be suspended, or there are too many. */
 StrandId strands_open(int64_t span, int64_t start_ns);
 /* A span inside of it was entered or left, so that `span` is the innermost now. Does nothing where

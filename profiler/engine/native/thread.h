@@ -26,10 +26,12 @@ typedef struct {
     uint32_t stack;
     bool asleep; /* cannot have moved since the last pass that looked at it */
     bool has_stack, now_valid, held_valid, held_late;
-    bool put_off; /* the pass before left it to this one */
+    bool put_off; /* the pass before left it to this one, */
+    bool owed_held; /* ... when `held` was the sample before */
     uint8_t stack_flags, last_state;
     int64_t asleep_from; /* Threads.asleep_ticks when it fell asleep: since then `held` grows */
     int64_t owed_ticks;   /* wall time of the pass that left it to this one */
+    uint64_t held_strand; /* the transaction of a task's that `held` is of */
 
     uint64_t ident, native_id; /* Python's and the system's number of the thread */
     uintptr_t before;          /* the state whose `next` is this one; 0: first of its list */

@@ -7,7 +7,7 @@
 #include "sampler.h"
 #include "word.h"
 
-enum { CREDIT_PASSES = 100, DEBT_PASSES = 10 };
+enum { CREDIT_PASSES = 100, DEBT_PASSES = 10, READS_MAX = 3 };
 
 bool waiters_init(Waiters *w, const Layout *layout, Memory *memory, Codes *codes, SpanKey *key,
                   Samples *samples, Threads *threads) {
@@ -31,83 +31,23 @@ void waiters_free(Waiters *w) {
     memset(w, 0, sizeof *w);
 }
 
-static void release(Waiters *w, Waiter *waiter) {
-    if (!waiter->held_valid) return;
-    waiter->held_valid = false;
-    if (!samples_add(w->samples, waiter->thread, &waiter->held, w->charged)) w->dropped++;
-}
-
-void waiters_flush(Waiters *w) {
-    for (uint32_t i = 1; i <= w->high; i++) release(w, &w->rows[i]);
-    w->high = 0;
-}
-
 void waiters_restart(Waiters *w) {
-    for (uint32_t i = 1; i <= w->met; i++) w->rows[i].known = false;
-}
-
-void waiters_begin(Waiters *w, int64_t before, int64_t excluded_ticks) {
-    w->pass++;
-    w->doubtful_count = 0;
-    if (!excluded_ticks) return;
-    w->outages[w->outage_count++ % OUTAGES_MAX] =
-        (Outage){.began = before, .ticks = excluded_ticks, .before = w->excluded_ticks};
-    w->excluded_ticks += excluded_ticks;
-}
-
-/* Ticks up to `at` that count for nobody. */
-static int64_t excluded_until(const Waiters *w, int64_t at) {
-    uint32_t kept = w->outage_count < OUTAGES_MAX ? w->outage_count : OUTAGES_MAX;
-    for (uint32_t i = 1; i <= kept; i++) {
-        const Outage *outage = &w->outages[(w->outage_count - i) % OUTAGES_MAX];
-        int64_t inside = at - outage->began;
-        if (inside > 0) return outage->before + (inside < outage->ticks ? inside : outage->ticks);
-        if (i == kept) return outage->before;
-    }
-    return 0;
-}
-
-/* Another transaction has this number now. */
-static void meet(Waiters *w, Waiter *waiter, const Strand *strand) {
-    release(w, waiter);
-    uint32_t number = strand_number(strand->id);
-    if (number > w->met) w->met = number;
-    int64_t start = strand->start_ns / TICK_NS;
-    *waiter = (Waiter){.id = strand->id, .turn = mix(strand->id)};
-    if (start < w->first_ticks) start = w->first_ticks;
-    waiter->since_ticks = start - excluded_until(w, start);
-}
-
-/* How long it has been open, as far as that counts. */
-static int64_t open_ticks(const Waiters *w, const Waiter *waiter, int64_t now_ticks) {
-    return now_ticks - w->excluded_ticks - waiter->since_ticks;
-}
-
-void waiters_ran(Waiters *w, StrandId id, int64_t ticks, int64_t now_ticks) {
-    Waiter *waiter = &w->rows[strand_number(id)];
-    Strand strand;
-    if (!id || id < w->past) return;
-    if (waiter->id != id) {
-        if (!strands_get(strand_number(id), &strand) || strand.id != id) return;
-        meet(w, waiter, &strand);
-    }
-    if (waiter->ran == w->pass) return; /* on two threads at once */
-    waiter->ran = w->pass;
-    int64_t most = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
-    if (ticks > most) ticks = most;
-    if (ticks > 0) waiter->accounted_ticks += ticks;
+    for (uint32_t i = 1; i <= w->met; i++) w->rows[i].known = w->rows[i].waited = false;
 }
 
 void waiters_doubt(Waiters *w, uintptr_t tstate) {
     if (w->doubtful_count < DOUBTFUL_MAX) w->doubtful[w->doubtful_count++] = tstate;
 }
 
+static bool is_doubtful(const Waiters *w, uintptr_t tstate) {
+    for (int i = 0; i < w->doubtful_count; i++)
+        if (w->doubtful[i] == tstate) return true;
+    return w->doubtful_count == DOUBTFUL_MAX;
+}
+
 /* Whether it may run after all: that of a greenlet, unlike a coroutine, is not written on it. */
 static bool may_run(const Waiters *w, const Strand *strand) {
-    if (!strand->frame) return false;
-    for (int i = 0; i < w->doubtful_count; i++)
-        if (w->doubtful[i] == strand->tstate) return true;
-    return w->doubtful_count == DOUBTFUL_MAX;
+    return strand->frame && is_doubtful(w, strand->tstate);
 }
 
 /* The number of the thread whose state lies at `tstate`. */
@@ -126,11 +66,11 @@ static bool find_thread(const Waiters *w, Waiter *waiter, uintptr_t tstate) {
 static bool is_waiting(Waiters *w, uint32_t number, Strand *strand) {
     Waiter *waiter = &w->rows[number];
     if (!strands_get(number, strand) || strand->id < w->past) {
-        release(w, waiter);
+        waiter_release(w, waiter);
         return false;
     }
-    if (waiter->id != strand->id) meet(w, waiter, strand);
-    if (waiter->ran == w->pass) release(w, waiter);
+    if (waiter->id != strand->id) waiter_meet(w, waiter, strand);
+    if (waiter->ran == w->pass) waiter_release(w, waiter);
     return waiter->ran != w->pass && !may_run(w, strand) && find_thread(w, waiter, strand->tstate);
 }
 
@@ -192,19 +132,37 @@ static void find_span(Waiters *w, Waiter *waiter, const Strand *strand) {
     waiter->mark.open_at = trace->open_at;
 }
 
-/* False: it cannot be told where it waits now. */
-static bool read_anew(Waiters *w, Waiter *waiter, const Strand *strand, int64_t now_ticks) {
+/* False: it does not stand still, or moved while it was read. */
+static bool read_once(Waiters *w, Waiter *waiter, const Strand *strand) {
     Chain *chain = &w->chain;
     chain->turn = waiter->turn;
-    ChainVerdict verdict = strand->frame ? chain_read_frames(chain, strand->frame)
-                                         : chain_read(chain, strand->owner);
-    bool read = verdict == CHAIN_SUSPENDED && number_stack(w, waiter) &&
-                chain_mark(chain, &waiter->mark);
+    w->verdict = strand->frame ? chain_read_frames(chain, strand->frame)
+                               : chain_read(chain, strand->owner);
+    return w->verdict == CHAIN_SUSPENDED && number_stack(w, waiter) &&
+           chain_mark(chain, &waiter->mark);
+}
+
+/* False: it cannot be told where it waits now. */
+static bool read_anew(Waiters *w, Waiter *waiter, const Strand *strand, int64_t now_ticks) {
+    uint32_t stack = waiter->stack;
+    bool read = false;
+    w->verdict = CHAIN_SUSPENDED;
+    for (int i = 0; i < READS_MAX && !read && w->verdict == CHAIN_SUSPENDED; i++)
+        read = read_once(w, waiter, strand);
     if (read) find_span(w, waiter, strand);
-    waiter->known = read && !chain->unsettled;
-    waiter->many = chain->many;
+    else waiter->stack = stack;
+    waiter->known = read && !w->chain.unsettled;
+    waiter->many = w->chain.many;
     waiter->chosen_ticks = now_ticks;
     return read;
+}
+
+/* It has begun to run since its thread was looked at, some microseconds ago: until then it stood where
+ * it was seen last, and waited for its turn. Once: it may do something else then. */
+static bool just_went_on(Waiters *w, Waiter *waiter, const Strand *strand) {
+    if (w->verdict != CHAIN_RUNS || !waiter->waited || is_doubtful(w, strand->tstate)) return false;
+    waiter->state = STATE_LOOP_WAIT;
+    return true;
 }
 
 /* Of several tasks that it waits for it is another one's turn. */
@@ -235,17 +193,15 @@ static void compare(Waiters *w, int64_t now_ticks) {
 }
 
 static void account(Waiters *w, Waiter *waiter, Visit *visit, int64_t now_ticks) {
-    int64_t wall = open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
+    int64_t wall = waiter_open_ticks(w, waiter, now_ticks) - waiter->accounted_ticks;
     if (wall <= 0) return;
     waiter->accounted_ticks += wall;
-    int64_t span = waiter->span ? waiter->span : visit->strand.span;
-    visit->now = (Sample){.stack = waiter->stack, .span = span, .wall_ticks = wall,
-                          .state = waiter->state, .flags = waiter->flags};
+    visit->now = waiter_sample(waiter, visit->strand.span, wall);
     if (waiter->held_valid && sample_is_like(&waiter->held, &visit->now)) {
         waiter->held.wall_ticks += wall;
         return;
     }
-    release(w, waiter);
+    waiter_release(w, waiter);
     visit->due = true;
 }
 
@@ -278,11 +234,12 @@ void waiters_look(Waiters *w, int64_t now_ticks, double allowed_ns) {
     for (int i = 0; i < w->visit_count; i++) {
         Visit *visit = &w->visits[i];
         Waiter *waiter = &w->rows[strand_number(visit->strand.id)];
-        if ((waiter->known || read_anew(w, waiter, &visit->strand, now_ticks)) &&
-            is_current(&visit->strand))
+        bool stands = waiter->known || read_anew(w, waiter, &visit->strand, now_ticks);
+        if ((stands || just_went_on(w, waiter, &visit->strand)) && is_current(&visit->strand))
             account(w, waiter, visit, now_ticks);
         else
-            release(w, waiter);
+            waiter_release(w, waiter);
+        waiter->waited = stands;
     }
     if (!w->visit_count) return;
     double spent = (double)(clock_ns_of(CLOCK_THREAD_CPUTIME_ID) - began_ns);

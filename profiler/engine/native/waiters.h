@@ -3,7 +3,8 @@
  *
  * While there is time for all of them, each is looked at in every pass, and one that stands where
  * it stood costs a few words of a common copy. Where there are too many for the budget a pass
- * looks at some, in turn, and books to each the time since it was last accounted for.
+ * looks at some, in turn, and books to each the time since it was last accounted for: to the place
+ * where it waits now, or, once it runs, where it was last seen to wait.
  *
  * One that waits for several tasks (gather, a task group) is booked to one of those that are not
  * done, another one every CHOICE_TICKS: each has an equal share of the time, and all of them together
@@ -37,6 +38,7 @@ typedef struct {
     uintptr_t tstate; /* of the thread with number `thread` */
     uint32_t thread;
     uint32_t stack;
+    bool waited; /* it was seen waiting there, and not running since */
     bool known; /* the chain was as `mark` tells, and is this stack */
     bool many;  /* it waits for several tasks; the stack goes on in one of them */
     uint8_t state, flags;
@@ -59,6 +61,7 @@ typedef struct {
     Codes *codes;
     SpanKey *key;
     SpanTrace trace; /* of the context looked at last */
+    ChainVerdict verdict; /* of the chain read last */
     Samples *samples;
     Threads *threads;
     Piece *pieces;
@@ -75,6 +78,7 @@ typedef struct {
     int64_t first_ticks;     /* before that nothing was sampled */
     StrandId past;           /* what was open before this sampler was made is not its own */
     int64_t excluded_ticks;  /* of all outages */
+    int64_t before_ticks, excluded_now; /* when the last pass was; of the outage since */
     Outage outages[OUTAGES_MAX]; /* the latest ones */
     uint32_t outage_count;
     int64_t charged;         /* wall ticks of the pass that is open */
@@ -89,8 +93,12 @@ void waiters_free(Waiters *waiters);
 
 /* A pass begins: the first `excluded_ticks` since `before`, when the last one was, count for nobody. */
 void waiters_begin(Waiters *waiters, int64_t before, int64_t excluded_ticks);
+/* So many ticks after `before` count for nobody. */
+void waiters_exclude(Waiters *waiters, int64_t before, int64_t excluded_ticks);
 /* A thread was seen in this transaction, and is charged `ticks`. */
 void waiters_ran(Waiters *waiters, StrandId id, int64_t ticks, int64_t now_ticks);
+/* It has a sample of so many ticks, but not in this pass. */
+void waiters_account(Waiters *waiters, StrandId id, int64_t ticks, int64_t now_ticks);
 /* What ran in this thread cannot be told. */
 void waiters_doubt(Waiters *waiters, uintptr_t tstate);
 /* Look at those that nobody ran: it may cost `allowed_ns` a pass in the long run (negative: any). */
@@ -100,5 +108,13 @@ void waiters_take(Waiters *waiters, int64_t charged);
 /* Hand over what is held back; numbers of stacks begin anew after `restart`. */
 void waiters_flush(Waiters *waiters);
 void waiters_restart(Waiters *waiters);
+
+/* Of one of them, for those that look (waiters.c) and those that account (accounts.c): hand over what
+ * is held back; another transaction has its number now; how long it has been open, as far as that
+ * counts; a sample of where it waits. */
+void waiter_release(Waiters *waiters, Waiter *waiter);
+void waiter_meet(Waiters *waiters, Waiter *waiter, const Strand *strand);
+int64_t waiter_open_ticks(const Waiters *waiters, const Waiter *waiter, int64_t now_ticks);
+Sample waiter_sample(const Waiter *waiter, int64_t span, int64_t wall_ticks);
 
 #endif

@@ -147,8 +147,8 @@ def test_bytes_that_are_no_utf8_are_kept_as_a_mark(tmp_path):
     ("text", "line", "reason"),
     [
         ("a;b 1\na;b\n", 2, "does not end with a space and a number"),
-        ("a;b 1\n\na;b 1.5\n", 3, "does not end with a space and a number"),
-        ("a;b 1\na;b -4\n", 2, "does not end with a space and a number"),
+        ("a;b 1\n\na;b 1.5\n", 3, "is no whole number"),
+        ("a;b 1\na;b -4\n", 2, "is negative"),
         ("a 9223372036854775000\na 9000\n", 2, "add up to more"),
         ("a " + "9" * 5000 + "\n", 1, "add up to more"),
         ("# nothing\n\n", None, "no stacks"),
@@ -159,6 +159,41 @@ def test_errors_name_file_line_and_reason(tmp_path, text, line, reason):
     with pytest.raises(SampleFileError, match=reason) as caught:
         import_file(path, "collapsed")
     assert (caught.value.path, caught.value.offset) == (str(path), line)
+
+
+@pytest.mark.parametrize(
+    ("weight", "reason"),
+    [
+        ("1.5", "is no whole number: say what 1 stands for"),
+        ("-5", "the weight -5 is negative"),
+        ("nan", "is no number to add up"),
+        ("1e400", "is no number to add up"),
+    ],
+)
+def test_a_weight_that_is_no_whole_number_is_named(tmp_path, weight, reason):
+    path = write(tmp_path, f"a;b {weight}\na;c 7\n")
+    assert detect(path.read_bytes()) == "collapsed"
+    with pytest.raises(SampleFileError, match=reason):
+        import_file(path, "collapsed")
+
+
+def test_weights_with_a_fraction_count_units(tmp_path):
+    path = write(tmp_path, "a;b 1.5\na;c 2\na;d .25\na;e 1e1\n")
+    weights = [weight for _, weight in rows(import_file(path, "collapsed", 1_000_000))]
+    assert weights == [1_500_000, 2_000_000, 250_000, 10_000_000]
+
+
+def test_a_long_weight_that_is_none_takes_no_time(tmp_path):
+    path = write(tmp_path, "a;b 1\na;c " + "1" * 300_000 + "x\n")
+    with pytest.raises(SampleFileError, match="does not end with a space and a number"):
+        import_file(path, "collapsed")
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b", "\x0c", "\x1e"])
+def test_names_may_hold_what_ends_lines_elsewhere(tmp_path, separator):
+    path = write(tmp_path, f"a{separator}b;c 3\n")
+    assert detect(path.read_bytes()) == "collapsed"
+    assert rows(import_file(path, "collapsed"))[0][0][0][0] == f"a{separator}b"
 
 
 def test_a_missing_file_and_a_silly_unit(tmp_path):

@@ -51,7 +51,17 @@ def test_self_and_total_are_pstats_own(recorded):
 def test_it_says_that_there_are_no_stacks(recorded):
     profile = load(recorded)
     assert any("without stacks" in note for note in profile.processes[0].notes)
+    assert any("keeps no stacks" in caveat for caveat in profile.caveats)
     assert max(profile.tree().depth) == 1
+
+
+def test_a_function_that_is_hidden_leaves_the_others_their_times(recorded):
+    profile = load(recorded)
+    for view in (profile.hide("outer"), profile.application_frames()):
+        before, after = (p.functions().set_index("function")["total_ns"] for p in (profile, view))
+        kept = set(after.index) & set(before.index)
+        assert "inner" in kept
+        assert all(after[name] == before[name] for name in kept if not name.startswith("<"))
 
 
 def test_two_files_add_up(recorded, tmp_path):
@@ -79,8 +89,8 @@ def test_every_version_of_marshal(tmp_path, version):
     ("data", "reason"),
     [
         (marshal.dumps({("a", 1, "f"): (1, 1, 0.5)}), "is no function"),
-        (marshal.dumps({("a", 1, "f"): (1, 1, -0.5, 1.0, {})}), "is no function"),
-        (marshal.dumps({("a", 1, "f"): (1, 1, float("nan"), 1.0, {})}), "is no function"),
+        (marshal.dumps({("a", 1, "f"): (1, 1, -0.5, 1.0, {})}), "no times that could be: -0.5 s"),
+        (marshal.dumps({("a", 1, "f"): (1, 1, float("nan"), 1.0, {})}), "no times that could be"),
         (marshal.dumps({("a", 1, 2): (1, 1, 0.5, 1.0, {})}), "is no function"),
         (marshal.dumps({("a", 1, "f"): (1, 1, 0.5, 1.0, {})})[:-3], "cut off|no cProfile"),
         (marshal.dumps({("a", 1, compile("1", "x", "eval")): 3}), "of type 'c'"),

@@ -107,7 +107,7 @@ def test_packed_by_gzip(tmp_path):
         (sampled([[0], 3], [1, 1]), r"samples\[1\]: is no list"),
         (sampled([[0]], [1, 1]), r"profiles\[0\]: 1 samples but 2 weights"),
         (sampled([[0]], [-1]), r"weights\[0\]: a negative weight"),
-        (sampled([[0]], [1e300]), "is no number"),
+        (sampled([[0]], [1e300]), "is too large"),
         (sampled([[0]], [10**30]), "292 years"),
         (sampled([[0]], [1], "bytes"), "bytes of memory, not time"),
         ({"type": "x", "name": "", "unit": "none"}, "neither sampled nor evented"),

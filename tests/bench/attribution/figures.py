@@ -27,7 +27,10 @@ class Figures:
 class SumRule:
     """Time in which a transaction had a sample, of any state and thread, against its duration.
 
-    Median and worst absolute difference in sampling intervals; ``unexplained`` is the worst where
+    Median and worst absolute difference in sampling intervals. A transaction's last sample is at
+    most an interval before its end, or as long as the pass there came late: ``late`` is the worst
+    difference, but for time in which the process did not run, in intervals that are as long as the
+    gap in which the transaction ended, where that is longer. ``unexplained`` is the worst where
     the time that is known to be in no sample is counted: after a transaction's last sample
     (``tail_ns``) and while the process did not run (``unobserved_ns``). ``over_all`` is the
     difference with those over all transactions, as a share of their durations. ``twice`` is what
@@ -39,6 +42,7 @@ class SumRule:
     transactions: int
     median: float
     worst: float
+    late: float
     unexplained: float
     over_all: float
     twice: float
@@ -56,21 +60,24 @@ def figures(seen: Seen) -> Figures:
 
 def sum_rule(seen: Seen) -> SumRule | None:
     """None where the profiler's samples have no weights."""
-    off, unexplained, total_ns, wanted_ns, twice_ns = [], [], 0, 0, 0
-    for took in seen.sums.values():
-        for sampled, rest, duration, thread_ns in took:
-            off.append(abs(sampled - duration))
-            unexplained.append(abs(sampled + rest - duration))
-            total_ns += sampled + rest
-            wanted_ns += duration
-            twice_ns += thread_ns - sampled
-    if not off:
+    all_took = [took for of_number in seen.sums.values() for took in of_number]
+    if not all_took:
         return None
+    interval_ns = seen.interval_ns
+    off = [abs(took.sampled_ns - took.duration_ns) for took in all_took]
+    late = [
+        abs(took.sampled_ns + took.lost_ns - took.duration_ns) / max(took.gap_ns, interval_ns)
+        for took in all_took
+    ]
+    left = [abs(took.sampled_ns + took.beside_ns - took.duration_ns) for took in all_took]
+    wanted_ns = sum(took.duration_ns for took in all_took)
+    told_ns = sum(took.sampled_ns + took.beside_ns for took in all_took)
     return SumRule(
         len(off),
-        statistics.median(off) / seen.interval_ns,
-        max(off) / seen.interval_ns,
-        max(unexplained) / seen.interval_ns,
-        total_ns / wanted_ns - 1,
-        twice_ns / wanted_ns,
+        statistics.median(off) / interval_ns,
+        max(off) / interval_ns,
+        max(late),
+        max(left) / interval_ns,
+        told_ns / wanted_ns - 1,
+        sum(took.thread_ns - took.sampled_ns for took in all_took) / wanted_ns,
     )

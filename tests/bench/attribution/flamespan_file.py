@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 from pathlib import Path
 
 from attribution import marks
-from attribution.seen import Seen
+from attribution.seen import Seen, Took
 from flamespan.profiler.model import Recording, Samples, SpanStart, State, Tables
 from flamespan.profiler.samplefile import SampleReader
 
@@ -21,9 +22,9 @@ def read(path: Path, seen: Seen) -> None:
     marked = _Marked(recording.tables)
     inside: dict[int, dict[tuple[int, bool], Stretches]] = {}
     last_ns: dict[int, int] = {}
-    lost = _Lost()
+    passes = _Passes()
     for samples in recording.samples:
-        lost.add(samples)
+        passes.add(samples)
         for row, time_ns, wall_ns in _rows(samples):
             span = samples.span[row]
             root = spans.root(span)
@@ -43,9 +44,18 @@ def read(path: Path, seen: Seen) -> None:
         start = spans.start.get(end.id)
         if start is not None and not start.parent:
             last = last_ns.get(end.id, start.start_ns)
-            rest_ns = max(0, end.end_ns - last) + lost.within(start.start_ns, last)
+            lost_ns = passes.lost_ns(start.start_ns, last)
             sum_ns, twice_ns = _added_up(list(inside.get(end.id, {}).values()))
-            took = (sum_ns - twice_ns, rest_ns, end.end_ns - start.start_ns, sum_ns)
+            # What overlaps fills what is missed elsewhere: it was told late. Then it is no overlap.
+            room_ns = max(0, last - start.start_ns - lost_ns)
+            took = Took(
+                sampled_ns=max(sum_ns - twice_ns, min(sum_ns, room_ns)),
+                beside_ns=max(0, end.end_ns - last) + lost_ns,
+                duration_ns=end.end_ns - start.start_ns,
+                thread_ns=sum_ns,
+                gap_ns=passes.gap_ns(end.end_ns),
+                lost_ns=passes.lost_ns(start.start_ns, end.end_ns),
+            )
             seen.sums.setdefault(int(start.name), []).append(took)
 
 
@@ -68,22 +78,31 @@ def _covered(times: Stretches) -> int:
     return covered
 
 
-class _Lost:
-    """Time that no pass could tell of: the process did not run."""
+class _Passes:
+    """When there were passes, and the time that none could tell of: the process did not run."""
 
     def __init__(self) -> None:
+        self._ends: list[int] = []
+        self._gaps: list[int] = []
         self._lost: list[tuple[int, int]] = []
 
     def add(self, samples: Samples) -> None:
         now = samples.start_ticks
         for ticks, lost in zip(samples.pass_ticks, samples.pass_unobserved, strict=True):
             now += ticks
+            self._ends.append(now * samples.tick_ns)
+            self._gaps.append((ticks - lost) * samples.tick_ns)
             if lost:
                 self._lost.append(((now - ticks) * samples.tick_ns, lost * samples.tick_ns))
 
-    def within(self, start_ns: int, end_ns: int) -> int:
+    def lost_ns(self, start_ns: int, end_ns: int) -> int:
         """As far as it lies between the two: at the beginning of the gap in which it was."""
         return sum(max(0, min(end_ns, at + lost) - max(start_ns, at)) for at, lost in self._lost)
+
+    def gap_ns(self, at_ns: int) -> int:
+        """How long after the pass before the first one at or behind ``at_ns`` came; 0: none did."""
+        place = bisect.bisect_left(self._ends, at_ns)
+        return self._gaps[place] if place < len(self._gaps) else 0
 
 
 def _rows(samples: Samples):

@@ -8,15 +8,31 @@ from dataclasses import dataclass, field
 from attribution.marks import OWN
 
 
+@dataclass(frozen=True)
+class Took:
+    """Nanoseconds of one transaction.
+
+    sampled: in which it had a sample. beside: of what is known to be in none: from the last of them
+    to its end (the tail), and ``lost``, while the process did not run. duration: of itself. thread:
+    of its samples, which is more where threads work side by side. gap: between the two passes in
+    which it ended.
+    """
+
+    sampled_ns: int
+    beside_ns: int
+    duration_ns: int
+    thread_ns: int
+    gap_ns: int
+    lost_ns: int
+
+
 @dataclass
 class Seen:
     """Counts of samples. ``nobodys`` is None where a profiler does not keep such samples.
 
     right, foreign, nobodys: with the transaction of their stack, with another, with none.
     wrong_span: of the right ones, those in another span than their stack tells.
-    sums: number → of each transaction of that number, in order: (nanoseconds in which it had a
-    sample, of what is known to be in none: from the last of them to its end, and while the process
-    did not run; of its duration; of its samples, which is more where threads work side by side).
+    sums: number → what became of each transaction of that number, in order.
     """
 
     right: int = 0
@@ -24,7 +40,7 @@ class Seen:
     nobodys: int | None = 0
     wrong_span: int = 0
     states: Counter[str] = field(default_factory=Counter)
-    sums: dict[int, list[tuple[int, int, int, int]]] = field(default_factory=dict)
+    sums: dict[int, list[Took]] = field(default_factory=dict)
     interval_ns: int = 0
 
     def add(self, mark: tuple[int, str], got: int | None, span: str | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import gc
 import signal
 import weakref
@@ -10,6 +11,7 @@ import weakref
 import pytest
 
 from flamespan import profiler
+from flamespan.profiler.engine import pureweb, webcore
 from flamespan.profiler.integrations.asgi import Middleware
 from helpers import doors, servers
 
@@ -84,10 +86,14 @@ def test_errors_cancelling_and_a_client_that_is_gone(recorded):
         call(Middleware(cancelled))
     with pytest.raises(OSError):
         call(Middleware(hello), send=gone)
-    assert recorded().counts() == {
+    record = recorded()
+    assert record.counts() == {
         ("GET <no route>", "http.server", "error"): 1,
         ("GET <no route>", "http.server", "cancelled"): 2,
     }
+    # One that was given up before its answer began has no code.
+    codes = [told.tags.get("http.status_code") for told in record.transactions]
+    assert codes == ["500", None, "200"]
 
 
 def test_websockets_that_are_taken_refused_and_broken(recorded):
@@ -261,3 +267,48 @@ def test_a_function_that_chooses_is_told_method_and_path_which_are_not_kept(tmp_
         "http.status_code": "200",
     }
     assert b"4711" not in started.path.read_bytes()
+
+
+def test_a_route_is_read_where_it_lies_and_asked_for_where_it_does_not():
+    class Found:
+        path = "/users/{id}"
+        number = 5
+
+    read = webcore.route_reader(lambda held: "asked", "route", ("path",), ("mounted",))
+    in_c = webcore.core is not pureweb  # Python's asks always, which gives the same
+    assert read({"route": Found}) == ("/users/{id}" if in_c else "asked")
+    assert read({"route": None}) == (None if in_c else "asked")
+    for unfit in ({}, {"route": Found, "mounted": ""}, {"route": 5}, [], None):
+        assert read(unfit) == "asked"
+    for name in ("number", "missing"):
+        other = webcore.route_reader(lambda held: "asked", "route", (name,), ())
+        assert other({"route": Found}) == "asked"
+
+
+def test_each_of_many_routes_and_codes_is_told_as_it_ended(recorded):
+    codes, rounds = (200, 204, 301, 404, 503), 3
+    routes = [f"/part{i}/{{id}}" for i in range(40)]
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": scope["code"], "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def sink(message):
+        pass
+
+    async def main():
+        wrapped = Middleware(app, route=lambda scope: scope["said"])
+        for _ in range(rounds):
+            for route in routes:
+                for code in codes:  # the same text, and an equal one that is made anew
+                    for said in (route, "".join(list(route))):
+                        scope = {"type": "http", "method": "GET", "said": said, "code": code}
+                        await wrapped(scope, None, sink)
+
+    asyncio.run(main())
+    ended = {200: "ok", 204: "ok", 301: "ok", 404: "not_found", 503: "error"}
+    expected = collections.Counter()
+    for route in routes:
+        for code in codes:
+            expected[f"GET {route}", "http.server", ended[code]] += 2 * rounds
+    assert recorded().counts() == expected

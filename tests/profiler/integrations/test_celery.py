@@ -80,3 +80,24 @@ def test_jobs(tmp_path):
         ("nightly report", "queue.task", "ok"): 1,
     }
     record.check_owners(send_mail="__main__.mail", render_report="nightly report")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_for_each_job(tmp_path):
+    """As RQ does: each leaves by os._exit."""
+    needs_native()
+    doors.lay_out(tmp_path, "jobs.md", "worker.py")
+    code = """
+import os, worker
+from flamespan import profiler
+with profiler.Profiler("profiles/"):
+    for user in ("ann", "bob"):
+        if os.fork() == 0:
+            worker.mail(user)
+            os._exit(0)
+        assert os.wait()[1] == 0
+"""
+    subprocess.run(servers.python("-c", code), cwd=tmp_path, check=True, timeout=60)
+    record = doors.read(tmp_path / "profiles")
+    assert record.counts() == {("worker.mail", "queue.task", "ok"): 2}
+    record.check_owners(send_mail="worker.mail")

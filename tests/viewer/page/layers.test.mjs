@@ -126,9 +126,9 @@ test("everything's spans stand in a band for each thread", () => {
 });
 
 test("column times fit their column at every size", () => {
-  const shown = [0, 1e4, 1.5e6, 123.4e6, 5e9, 99.99e9, 100e9, 5_139_440e6, 1e15].map((ns) => columnTime(ns).join(" "));
+  const shown = [0, 4, 4999, 5000, 1e4, 1.5e6, 123.4e6, 5e9, 99.99e9, 100e9, 5_139_440e6, 1e15].map((ns) => columnTime(ns).join(" "));
   assert.deepEqual(shown.map((text) => text.replaceAll("\u202f", " ")), [
-    "0.00 ms", "0.01 ms", "1.50 ms", "123.4 ms", "5 000 ms", "99 990 ms", "100.0 s", "5 139.4 s", "1 000 000 s",
+    "0.00 ms", "4 ns", "5.00 µs", "0.01 ms", "0.01 ms", "1.50 ms", "123.4 ms", "5 000 ms", "99 990 ms", "100.0 s", "5 139.4 s", "1 000 000 s",
   ]);
 });
 
@@ -141,4 +141,17 @@ test("a state survives the hash, nonsense does not", () => {
   assert.deepEqual(readHash(writeHash(state), DEFAULT_STATE, limits, () => true), state);
   const wrong = readHash("#t=999&tab=x&w=9~1&fn=99&span=-4&clock=__proto__", DEFAULT_STATE, limits, () => false);
   assert.deepEqual(wrong, DEFAULT_STATE);
+});
+
+test("an axis shows all of a time that is shorter than what it zooms to", () => {
+  const axis = new Axis();
+  axis.setExtent(100, 251);
+  assert.deepEqual([axis.x0, axis.x1, axis.isWhole], [100, 251, true]);
+  axis.zoom(4);
+  assert.deepEqual([axis.x0, axis.x1], [100, 251]);
+  axis.setExtent(0, 1e6);
+  axis.show(10, 11);
+  assert.equal(axis.x1 - axis.x0, 1000);
+  axis.setExtent(5, 5);
+  assert.equal(axis.x1 - axis.x0, 1);
 });
