@@ -67,7 +67,7 @@ static bool is_root(const Layout *l, const Prediction *p, const Walk *walk, uint
     return p->chunks > 0 && is_first_of_chunk(l, p, lowest ? lowest : walk->top);
 }
 
-int walk_check(Walker *walker, const Prediction *prediction, bool *whole) {
+static int check_frames(Walker *walker, const Prediction *prediction, bool *whole) {
     const Layout *l = walker->layout;
     Walk *walk = &walker->walk;
     uintptr_t above = 0; /* the last frame of the data stack seen so far */
@@ -92,4 +92,15 @@ int walk_check(Walker *walker, const Prediction *prediction, bool *whole) {
     }
     *whole = walk->count && is_root(l, prediction, walk, above);
     return walk->count;
+}
+
+int walk_check(Walker *walker, const Prediction *prediction, bool *whole) {
+    Walk *walk = &walker->walk;
+    Codes *codes = walker->codes;
+    for (int n = walker->code; n < walker->end; n += 2) codes_take(codes, &walker->pieces[n]);
+    for (int n = 0; n < walk->count; n++) walker->addrs[n] = walk->frames[n].code;
+    codes_check(codes, walker->addrs, walk->count);
+    for (int n = 0; n < walk->count; n++)
+        walk->frames[n].known = codes_known(codes, walker->addrs[n]);
+    return check_frames(walker, prediction, whole);
 }

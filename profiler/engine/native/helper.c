@@ -15,6 +15,7 @@
 #endif
 
 #include "clock.h"
+#include "samplertype.h"
 
 enum { STACK_BYTES = 4 << 20, RETRY_S = 1 };
 

@@ -108,16 +108,7 @@ static void find_code(Layout *l) {
 #endif
 }
 
-static void find_frames(Layout *l) {
-    l->chunk_previous = OFFSET(_PyStackChunk, previous);
-    l->chunk_size = OFFSET(_PyStackChunk, size);
-    l->chunk_top = OFFSET(_PyStackChunk, top);
-    l->chunk_data = OFFSET(_PyStackChunk, data);
-    l->frame_size = OFFSET(_PyInterpreterFrame, localsplus);
-    l->frame_previous = OFFSET(_PyInterpreterFrame, previous);
-    l->frame_owner = OFFSET(_PyInterpreterFrame, owner);
-    l->owner_generator = FRAME_OWNED_BY_GENERATOR;
-    l->owner_shim = 3; /* on the C stack (3.12, 3.13), of the interpreter (3.14 on); none on 3.11 */
+static void find_generators(Layout *l) {
     l->gen_executing = FRAME_EXECUTING;
     l->gen_created = FRAME_CREATED;
     l->gen_suspended_first = FRAME_SUSPENDED;
@@ -136,6 +127,18 @@ static void find_frames(Layout *l) {
     l->gen_types[1] = (uintptr_t)&PyCoro_Type;
     l->gen_types[2] = (uintptr_t)&PyAsyncGen_Type;
     l->gen_state_back = OFFSET(PyGenObject, gi_iframe) - OFFSET(PyGenObject, gi_frame_state);
+}
+
+static void find_frames(Layout *l) {
+    l->chunk_previous = OFFSET(_PyStackChunk, previous);
+    l->chunk_size = OFFSET(_PyStackChunk, size);
+    l->chunk_top = OFFSET(_PyStackChunk, top);
+    l->chunk_data = OFFSET(_PyStackChunk, data);
+    l->frame_size = OFFSET(_PyInterpreterFrame, localsplus);
+    l->frame_previous = OFFSET(_PyInterpreterFrame, previous);
+    l->frame_owner = OFFSET(_PyInterpreterFrame, owner);
+    l->owner_generator = FRAME_OWNED_BY_GENERATOR;
+    l->owner_shim = 3; /* on the C stack (3.12, 3.13), of the interpreter (3.14 on); none on 3.11 */
 #if PY_VERSION_HEX >= 0x030d0000
     l->frame_code = OFFSET(_PyInterpreterFrame, f_executable);
     l->frame_instr = OFFSET(_PyInterpreterFrame, instr_ptr);
@@ -210,6 +213,22 @@ static void find_interpreters(Layout *l) {
 }
 
 #if PY_VERSION_HEX >= 0x030d0000
+static void take_published_frames(Layout *l, const _Py_DebugOffsets *d) {
+    l->frame_previous = (uint32_t)d->interpreter_frame.previous;
+    l->frame_code = (uint32_t)d->interpreter_frame.executable;
+    l->frame_instr = (uint32_t)d->interpreter_frame.instr_ptr;
+    l->frame_size = (uint32_t)d->interpreter_frame.localsplus;
+    l->frame_owner = (uint32_t)d->interpreter_frame.owner;
+#if PY_VERSION_HEX >= 0x030e0000
+    l->frame_stack = (uint32_t)d->interpreter_frame.stackpointer;
+#endif
+    l->code_filename = (uint32_t)d->code_object.filename;
+    l->code_qualname = (uint32_t)d->code_object.qualname;
+    l->code_linetable = (uint32_t)d->code_object.linetable;
+    l->code_firstline = (uint32_t)d->code_object.firstlineno;
+    l->code_bytes = (uint32_t)d->code_object.co_code_adaptive;
+}
+
 /* Take what the running interpreter publishes; what lies beside it has moved by as much. */
 static const char *take_published(Layout *l) {
     const _Py_DebugOffsets *d = &_PyRuntime.debug_offsets;
@@ -239,19 +258,7 @@ static const char *take_published(Layout *l) {
 #elif PY_VERSION_HEX < 0x030e0000
     l->ts_status = (uint32_t)d->thread_state.status;
 #endif
-    l->frame_previous = (uint32_t)d->interpreter_frame.previous;
-    l->frame_code = (uint32_t)d->interpreter_frame.executable;
-    l->frame_instr = (uint32_t)d->interpreter_frame.instr_ptr;
-    l->frame_size = (uint32_t)d->interpreter_frame.localsplus;
-    l->frame_owner = (uint32_t)d->interpreter_frame.owner;
-#if PY_VERSION_HEX >= 0x030e0000
-    l->frame_stack = (uint32_t)d->interpreter_frame.stackpointer;
-#endif
-    l->code_filename = (uint32_t)d->code_object.filename;
-    l->code_qualname = (uint32_t)d->code_object.qualname;
-    l->code_linetable = (uint32_t)d->code_object.linetable;
-    l->code_firstline = (uint32_t)d->code_object.firstlineno;
-    l->code_bytes = (uint32_t)d->code_object.co_code_adaptive;
+    take_published_frames(l, d);
     return NULL;
 }
 #endif
@@ -278,6 +285,7 @@ const char *layout_find(Layout *layout) {
     memset(layout, 0, sizeof *layout);
     find_objects(layout);
     find_code(layout);
+    find_generators(layout);
     find_frames(layout);
     find_threads(layout);
     find_interpreters(layout);

@@ -3,8 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "helper.h"
 #include "paths.h"
+#include "samplertype.h"
 #include "spans.h"
 #include "strands.h"
 

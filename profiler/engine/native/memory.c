@@ -204,8 +204,6 @@ int memory_gather(Memory *memory, Piece *pieces, int count) {
         piece->off = at;
         piece->ok = is_address(piece) && piece->len <= MEMORY_SCRATCH + MEMORY_BYTES - at;
         at += piece->ok ? piece->len : 0;
-        /* The kernel copies one piece after the other, and would wait for memory at each. */
-        if (piece->ok) __builtin_prefetch((const void *)piece->addr);
     }
     if (memory->way == MEMORY_TEST) return gather_test(memory, pieces, count);
     for (int first = 0; first < count; first += GATHER_MAX) {

@@ -189,3 +189,26 @@ bool predict_cframe(const Walker *w, Prediction *p, uintptr_t cframe, uintptr_t 
     p->cframe[0] = cframe;
     return known;
 }
+
+static void remember_codes(Prediction *p, const Walk *walk) {
+    p->codes = 0;
+    for (int i = 0; i < walk->count && p->codes < KNOWN_CODES; i++) {
+        int k = 0;
+        while (k < p->codes && p->code[k] != walk->frames[i].code) k++;
+        if (k == p->codes) p->code[p->codes++] = walk->frames[i].code;
+    }
+}
+
+void predict_remember(Prediction *p, const Walk *walk) {
+    p->last_count = 0;
+    remember_codes(p, walk);
+    if (walk->omitted) return;
+    if (walk->count > p->last_room) {
+        WalkFrame *larger = realloc(p->last, (size_t)walk->count * 2 * sizeof *larger);
+        if (!larger) return;
+        p->last = larger;
+        p->last_room = walk->count * 2;
+    }
+    memcpy(p->last, walk->frames, (size_t)walk->count * sizeof *walk->frames);
+    p->last_count = walk->count;
+}

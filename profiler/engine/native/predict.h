@@ -42,5 +42,7 @@ bool predict_chunks(Walker *walker, Prediction *prediction, uintptr_t newest);
 /* Copy as much of the newest chunk as `top` says is in use, and a little more; a lot more for a
  * stack that went up and down between attempts. */
 void predict_top(const Walker *walker, Prediction *prediction, uintptr_t top);
+/* What the next look is foretold from, and compared with: a stack that was seen whole. */
+void predict_remember(Prediction *prediction, const Walk *walk);
 
 #endif

@@ -12,17 +12,16 @@
 #include <sys/syscall.h>
 #endif
 
+#include "budget.h"
 #include "clock.h"
 
 enum {
     STACK_BYTES = 1 << 20,
     SLICE_NS = 100000,
-    BUDGET_EVERY = 16, /* passes between two looks at what they cost */
     RELEASE_TRIES = 2000,
     LINGER = 10 /* passes without an open transaction before it sleeps */
 };
 
-static const double APP_EVERY_NS = 200e6, OVERDRAFT_NS = 10e9;
 static const double JITTER = 0.4; /* gaps are drawn evenly from (1 +- JITTER) intervals */
 
 void sampler_init_condition(pthread_cond_t *condition) {
@@ -86,56 +85,6 @@ struct timespec sampler_deadline(int64_t ns) {
     return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
 }
 
-/* What sampling and the application had used at the last look. */
-typedef struct {
-    int64_t at_ns, cpu_ns;
-    int64_t app_at_ns, app_ns;
-    double debt_ns; /* spent beyond the budget */
-} Spending;
-
-static Spending begin_spending(void) {
-    int64_t now_ns = clock_now_ns();
-    return (Spending){now_ns, clock_ns_of(CLOCK_THREAD_CPUTIME_ID), now_ns,
-                      clock_ns_of(CLOCK_PROCESS_CPUTIME_ID), 0};
-}
-
-/* Cores that the application uses: what it used at most, decaying by a thousandth a look. */
-static void look_at_app(Sampler *s, Spending *before, int64_t now_ns) {
-    double passed = (double)(now_ns - before->app_at_ns);
-    if (passed < APP_EVERY_NS) return;
-    int64_t app_ns = clock_ns_of(CLOCK_PROCESS_CPUTIME_ID);
-    double cores = (double)(app_ns - before->app_ns) / passed;
-    s->app_cores = cores > s->app_cores ? cores : s->app_cores * 0.999;
-    if (s->app_cores < 1) s->app_cores = 1;
-    before->app_ns = app_ns;
-    before->app_at_ns = now_ns;
-}
-
-/* Stretch the interval when passes cost more than the budget gives: a share of one core, or of as
- * many as the application uses. Ten seconds of it may be overdrawn, since the first looks at code
- * and threads cost many times what later ones do. */
-static void keep_budget(Sampler *s, Spending *before) {
-    int64_t now_ns = clock_now_ns(), cpu_ns = clock_ns_of(CLOCK_THREAD_CPUTIME_ID);
-    double spent = (double)(cpu_ns - before->cpu_ns), passed = (double)(now_ns - before->at_ns);
-    double cost = spent / BUDGET_EVERY;
-    s->pass_cost_ns = s->pass_cost_ns > 0 ? s->pass_cost_ns + (cost - s->pass_cost_ns) / 8 : cost;
-    s->counters.sampler_cpu_ns = s->cpu_before_ns + cpu_ns;
-    before->cpu_ns = cpu_ns;
-    before->at_ns = now_ns;
-    look_at_app(s, before, now_ns);
-    double share = s->options.budget * s->app_cores;
-    int64_t least = 0;
-    if (share > 0) {
-        before->debt_ns += spent - share * passed;
-        if (before->debt_ns < 0) before->debt_ns = 0;
-        if (before->debt_ns > share * OVERDRAFT_NS)
-            least = (int64_t)(s->pass_cost_ns / share) / TICK_NS;
-    }
-    s->interval_ticks = least > s->asked_ticks ? least : s->asked_ticks;
-    s->counters.interval_ns = s->interval_ticks * TICK_NS;
-    if (s->interval_ticks > s->asked_ticks) s->counters.stretched += BUDGET_EVERY;
-}
-
 /* Sleep until a transaction is open. What a thread did until now is told; what it does meanwhile is
  * nobody's. Waking costs whoever opens a transaction a system call, so it is not done at once. */
 static void sleep_at_gate(Sampler *s) {
@@ -157,7 +106,7 @@ static bool is_sleepy(Sampler *s, int *idle) {
 
 /* With the lock held, except while asleep. */
 static void sample_until_stopped(Sampler *s) {
-    Spending spending = begin_spending();
+    Spending spending = budget_begin();
     int64_t deadline = spending.at_ns;
     int idle = LINGER; /* there may be nothing to see yet */
     for (uint32_t pass = 1; !s->stopping; pass++) {
@@ -176,7 +125,7 @@ static void sample_until_stopped(Sampler *s) {
         pthread_mutex_lock(&s->lock);
         if (s->stopping) break;
         pass_take(s);
-        if (pass % BUDGET_EVERY == 0) keep_budget(s, &spending);
+        if (pass % BUDGET_EVERY == 0) budget_keep(s, &spending);
     }
 }
 

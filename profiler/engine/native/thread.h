@@ -68,7 +68,9 @@ typedef struct {
     int64_t interp_id;
 } Birth;
 
-enum { THREADS_MAX = 16384, THREAD_PIECES = 7 };
+#define NO_IDENT (~(uint64_t)0) /* of a thread that was not identified yet */
+
+enum { THREADS_MAX = 16384, THREAD_PIECES = 7, TS_MAX = 512 };
 enum {
     LONG_QUIET = 4,  /* passes without running after which a thread counts as parked */
     STILL_LEAST = 4, /* parked threads from which on it pays to ask first whether any can have moved */
@@ -119,12 +121,13 @@ void threads_free(Threads *threads);
 void threads_find(Threads *threads);
 void threads_forget_gone(Threads *threads);
 
-/* The parts of a pass over threads, for still.c as well. List what to copy of the runtime and the
+/* In threadstate.c: the parts of a pass over threads, for still.c as well. List what to copy of the runtime and the
  * interpreters, or of a thread behind `count` pieces: they return how many pieces there are now. */
 int threads_list_heads(Threads *threads);
 int threads_list(const Threads *threads, Thread *thread, int count);
 uintptr_t threads_current(const Threads *threads);
-/* Take over what was copied: `head` is the first part of its state. */
+/* Take over what was copied: `head` is the first part of its state. One that is new, or another
+ * thread in the memory of one that ended, is told as born. */
 void threads_take(Threads *threads, Thread *thread, const Interp *interp, const uint8_t *head,
                   uintptr_t current);
 

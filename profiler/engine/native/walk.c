@@ -264,45 +264,11 @@ static void keep_good(Walk *walk, int good) {
     walk->omitted = 0;
 }
 
-static void remember_codes(const Walk *walk, Prediction *p) {
-    p->codes = 0;
-    for (int i = 0; i < walk->count && p->codes < KNOWN_CODES; i++) {
-        int k = 0;
-        while (k < p->codes && p->code[k] != walk->frames[i].code) k++;
-        if (k == p->codes) p->code[p->codes++] = walk->frames[i].code;
-    }
-}
-
-static void remember(const Walk *walk, Prediction *p) {
-    p->last_count = 0;
-    remember_codes(walk, p);
-    if (walk->omitted) return;
-    if (walk->count > p->last_room) {
-        WalkFrame *larger = realloc(p->last, (size_t)walk->count * 2 * sizeof *larger);
-        if (!larger) return;
-        p->last = larger;
-        p->last_room = walk->count * 2;
-    }
-    memcpy(p->last, walk->frames, (size_t)walk->count * sizeof *walk->frames);
-    p->last_count = walk->count;
-}
-
-/* How many frames from the leaf on form a possible stack. */
-static int check_all(Walker *w, const Prediction *p, bool *whole) {
-    Walk *walk = &w->walk;
-    for (int n = w->code; n < w->end; n += 2) codes_take(w->codes, &w->pieces[n]);
-    for (int n = 0; n < walk->count; n++) w->addrs[n] = walk->frames[n].code;
-    codes_check(w->codes, w->addrs, walk->count);
-    for (int n = 0; n < walk->count; n++)
-        walk->frames[n].known = codes_known(w->codes, w->addrs[n]);
-    return walk_check(w, p, whole);
-}
-
 /* Of a stack too deep to be followed to its root, or of a ring: what lies at the leaf. */
 static int check_leaf(Walker *w, const Prediction *p) {
     bool whole;
     close_frames(w);
-    return walk_trim(w) ? check_all(w, p, &whole) : 0;
+    return walk_trim(w) ? walk_check(w, p, &whole) : 0;
 }
 
 Verdict walk_thread(Walker *w, uintptr_t tstate, Prediction *p, bool running) {
@@ -330,11 +296,11 @@ Verdict walk_thread(Walker *w, uintptr_t tstate, Prediction *p, bool running) {
         }
         if (attempt > UNSPANNED) continue;
         bool whole;
-        good = check_all(w, p, &whole);
+        good = walk_check(w, p, &whole);
         walk->leaf_instr = walk->frames[0].instr;
         if (!whole) continue;
         if (running && !calls_known(&w->calls, walk, p->last, p->last_count)) continue;
-        remember(walk, p);
+        predict_remember(p, walk);
         return WALK_WHOLE;
     }
     keep_good(walk, good);
