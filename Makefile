@@ -28,13 +28,15 @@ demo: $(VENV)/.shop
 	$(BIN)/python samples/demo.py
 
 # Those tests mostly wait for Chromium, or compute: two at a time. All others measure real time, or use
-# it up: what fails on a busy machine gets a second try, and is listed as RERUN for somebody to look at.
+# it up. What fails on a busy machine gets a second try, alone, for everybody to see.
 AT_ONCE = tests/browser tests/viewer tests/aggregator/exporting tests/aggregator/importing
+AGAIN = || { echo "== What failed, once more"; \
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 
 test: $(VENV)/.check
 ifeq ($(strip $(ARGS)),)
-	$(BIN)/python -m pytest --reruns 1 --durations=10 -q -n 2 --dist loadfile $(AT_ONCE)
-	$(BIN)/python -m pytest --reruns 1 --durations=25 $(AT_ONCE:%=--ignore=%)
+	$(BIN)/python -m pytest --durations=10 -q -n 2 --dist loadfile $(AT_ONCE) $(AGAIN)
+	$(BIN)/python -m pytest --durations=25 $(AT_ONCE:%=--ignore=%) $(AGAIN)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

@@ -137,6 +137,11 @@ class View:
                 "no sample here says that its thread held the GIL: the gil clock is 0 everywhere "
                 "(only the native engine can tell)"
             )
+        if self.tables.function_beyond_self_ns is not None:
+            said.append(
+                "cProfile keeps no stacks: total time is right by function; by line, module, file "
+                "and path it is self time"
+            )
         if self.rows.summed is not None and (self.selected.span < 0).any():
             said.append(
                 "this recording is large and was summed as it was read: how sure shares are is "

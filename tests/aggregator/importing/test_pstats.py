@@ -51,6 +51,7 @@ def test_self_and_total_are_pstats_own(recorded):
 def test_it_says_that_there_are_no_stacks(recorded):
     profile = load(recorded)
     assert any("without stacks" in note for note in profile.processes[0].notes)
+    assert any("keeps no stacks" in caveat for caveat in profile.caveats)
     assert max(profile.tree().depth) == 1
 
 
