@@ -51,17 +51,10 @@ def read_line(peer: _socket.socket, most: int = MAX_REQUEST) -> dict[str, Any]:
 
 def ask(pid: int, request: dict[str, Any], timeout_s: float = 20.0) -> dict[str, Any]:
     """What a process answers. Raises UsageError where it does not."""
-    path = _find(pid)
-    peer = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    peer = _connect(pid, timeout_s)
     try:
-        peer.settimeout(timeout_s)
-        peer.connect(path)
         peer.sendall(json.dumps(request).encode() + b"\n")
         answer = read_line(peer, 256 << 20)
-    except PermissionError:
-        raise UsageError(
-            f"process {pid} is another user's: only its owner may control it"
-        ) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"process {pid} does not answer: {error or 'it ended'}") from None
     finally:
@@ -71,8 +64,8 @@ def ask(pid: int, request: dict[str, Any], timeout_s: float = 20.0) -> dict[str,
     return answer
 
 
-def _find(pid: int) -> str:
-    """The socket of a process, which it makes within a second and a half of its start."""
+def _connect(pid: int, timeout_s: float) -> _socket.socket:
+    """To the socket of a process, which it makes within a second and a half of its start."""
     until_s = time.monotonic() + 3
     while True:
         try:
@@ -82,8 +75,15 @@ def _find(pid: int) -> str:
         except PermissionError:
             pass
         for where in _folders(pid):
-            if os.path.exists(socket_path(pid, where)):
-                return socket_path(pid, where)
+            peer = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+            peer.settimeout(timeout_s)
+            try:
+                peer.connect(socket_path(pid, where))
+            except OSError as error:
+                peer.close()
+                _check(pid, error)
+            else:
+                return peer
         if time.monotonic() > until_s:
             raise UsageError(
                 f"process {pid} has no flamespan that listens: start it with flamespan run, or "
@@ -91,6 +91,16 @@ def _find(pid: int) -> str:
                 f"{VARIABLE}=0)"
             )
         time.sleep(0.05)
+
+
+def _check(pid: int, error: OSError) -> None:
+    """Pass over sockets that are not there, and those left by a killed process of this number."""
+    if isinstance(error, PermissionError):
+        raise UsageError(
+            f"process {pid} is another user's: only its owner may control it"
+        ) from None
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError, ConnectionRefusedError)):
+        raise UsageError(f"process {pid} does not answer: {error}") from None
 
 
 def _folders(pid: int) -> list[str]:

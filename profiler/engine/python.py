@@ -325,17 +325,12 @@ class PythonEngine:
             before_ns, cpu_ns = thread.cpu_ns, thread.read_cpu_ns()
             if cpu_ns < 0 and thread.is_replaced():
                 thread = None
-        wall = charged
         if thread is None:
             thread = self._meet(ident)
             cpu_ns = thread.cpu_ns
-            total = max(0, cpu_ns) // TICK_NS
-            open_ticks = (
-                self._before - owners.since_ns(span, ident, self._before * TICK_NS) // TICK_NS
-            )
-            wall = min(charged, max(self._interval, total, open_ticks))
-            cpu = min(wall, total)
+            wall, cpu = self._first_share(thread, span, charged)
         else:
+            wall = charged
             cpu = cpu_ns // TICK_NS - before_ns // TICK_NS if 0 <= before_ns < cpu_ns else 0
             thread.cpu_ns = cpu_ns
         thread.span = span
@@ -348,30 +343,38 @@ class PythonEngine:
         if owners.owner(ident) is not span:
             span, flags = None, flags | _TORN  # it went on meanwhile: do not guess
         self._waits.ran(span, wall)
+        state = leaf.state_of(thread.leaf, wall, cpu, cpu_ns >= 0)
+        number = owners.span_id(span)
+        self._add(thread.index, thread.stack, number, wall - charged, cpu, state, flags)
+
+    def _first_share(self, thread: SeenThread, span: Span | None, charged: int) -> tuple[int, int]:
+        """Wall and CPU ticks of a thread that is met: an interval, or what it has had."""
+        used = max(0, thread.cpu_ns) // TICK_NS
+        since_ns = owners.since_ns(span, thread.ident, self._before * TICK_NS)
+        wall = min(charged, max(self._interval, used, self._before - since_ns // TICK_NS))
+        return wall, min(wall, used)
+
+    def _add(
+        self, thread: int, stack: int, span: int, wall_extra: int, cpu: int, state: int, flags: int
+    ) -> None:
         samples = self._samples
-        samples.thread.append(thread.index)
-        samples.stack.append(thread.stack)
-        samples.span.append(owners.span_id(span))
-        samples.wall_extra.append(wall - charged)
+        samples.thread.append(thread)
+        samples.stack.append(stack)
+        samples.span.append(span)
+        samples.wall_extra.append(wall_extra)
         samples.cpu_ticks.append(cpu)
-        samples.state.append(leaf.state_of(thread.leaf, wall, cpu, cpu_ns >= 0))
+        samples.state.append(state)
         samples.flags.append(flags)
 
     def _sample_waits(self, charged: int, flags: int) -> None:
         """Take samples of transactions whose task or greenlet is suspended."""
-        samples = self._samples
         try:
             for wait in self._waits.look(self._interval):
                 thread = self._threads.get(wait.ident)
-                if thread is None:
-                    continue
-                samples.thread.append(thread.index)
-                samples.stack.append(wait.stack)
-                samples.span.append(wait.span)
-                samples.wall_extra.append(wait.wall - charged)
-                samples.cpu_ticks.append(0)
-                samples.state.append(wait.state)
-                samples.flags.append(flags | wait.flags)
+                if thread is not None:
+                    extra = wait.wall - charged
+                    both = flags | wait.flags
+                    self._add(thread.index, wait.stack, wait.span, extra, 0, wait.state, both)
         except Exception:
             self._stats.dropped_samples += 1
             self._complain()

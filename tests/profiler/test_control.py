@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -232,3 +233,23 @@ def test_an_end_leaves_no_socket(tmp_path, monkeypatch):
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
     assert (tmp_path / "flamespan").is_dir()
     assert not list((tmp_path / "flamespan").iterdir())
+
+
+def test_a_socket_left_by_a_killed_process_of_the_same_number_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / f"flamespan-{os.geteuid()}"
+    left.mkdir()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(asking.socket_path(os.getpid(), str(left)))
+        dead.listen()
+    code = BEGIN + "import time; print('up', flush=True); time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            os.rename(left / f"{os.getpid()}.sock", left / f"{process.pid}.sock")
+            answer = asking.ask(process.pid, {"command": "status"})
+            assert (answer["pid"], answer["recording"]) == (process.pid, True)
+        finally:
+            process.kill()

@@ -86,17 +86,22 @@ class Service:
                 capture_output=True,
                 text=True,
                 timeout=60,
-                check=True,
+                check=False,
             )
+            assert done.returncode == 0, done.stderr
             if all(words in done.stdout for words in needed):
                 return done.stdout
             assert time.monotonic() < until, done.stdout
             time.sleep(0.2)
 
-    def end(self) -> str:
-        """Stops all; what the server logged."""
+    def leave(self) -> None:
+        """Asks no more."""
         self._over.set()
         self._client.join()
+
+    def end(self) -> str:
+        """Stops all; what the server logged."""
+        self.leave()
         self.process.send_signal(signal.SIGTERM)
         _, log = self.process.communicate(timeout=60)
         assert self.process.returncode == 0, log
@@ -119,9 +124,11 @@ def serve(tmp_path, monkeypatch):
             stderr=subprocess.PIPE,
             text=True,
         )
+        service = Service(process)
         try:
-            yield Service(process)
+            yield service
         finally:
+            service.leave()
             process.kill()
             process.communicate()
 
