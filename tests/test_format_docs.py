@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from flamespan.viewer import speedscope
 from helpers.scenes import shop
 
 PAGES = Path(__file__).parents[1] / "docs" / "formats"
@@ -61,6 +62,8 @@ def missing(command: str) -> str | None:
     for name in NEEDED:
         if name in words and shutil.which(name, path=paths()) is None:
             return name
+    if "speedscope-html" in command and speedscope.release() is None:
+        return "flamespan-speedscope"
     # Tests marked npm fetch things.
     return "what npx fetches" if command.startswith("npx -p") else None
 

@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 import warnings
+import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flamespan.aggregator import options
@@ -64,17 +66,22 @@ def _say_where(url: str) -> None:
 
 def _speedscope(args: argparse.Namespace) -> int:
     # Before the recording is read: it may be large, and speedscope may not be there.
-    how = [] if args.no_open else speedscope.command(npx=args.npx)
+    is_here = speedscope.release() is not None
+    how = [] if args.no_open or is_here else speedscope.command(npx=args.npx)
     profile = chosen(args)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
-        path = speedscope.write_export(profile)
+        path = speedscope.write_export(profile, "speedscope-html" if is_here else "speedscope")
     for warning in said:
         print(f"flamespan: {warning.message}", file=sys.stderr)
     print(f"wrote {path}", flush=True)
-    if how:
+    if args.no_open:
+        return 0
+    if is_here:
+        webbrowser.open(Path(path).as_uri())
+    else:
         speedscope.start(how, path)
-        print("speedscope opens it in your browser")
+    print("speedscope opens it in your browser")
     return 0
 
 

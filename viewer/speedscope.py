@@ -1,11 +1,13 @@
-"""Opens a profile in speedscope: the command on PATH, or through npx where that is asked for."""
+"""Opens a profile in speedscope: from its installed files, by its command, or through npx."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flamespan.aggregator import exporting
@@ -16,6 +18,15 @@ if TYPE_CHECKING:
 
 PACKAGE = "speedscope@1.25.0"
 """What npx fetches: pinned, so that what runs is what was tried."""
+
+
+def release() -> Path | None:
+    """The folder of speedscope's files, from the package flamespan-speedscope; None: not here."""
+    found = importlib.util.find_spec("flamespan_speedscope")
+    if found is None or found.origin is None:
+        return None
+    folder = Path(found.origin).parent / "release"
+    return folder if (folder / "index.html").is_file() else None
 
 
 def command(*, npx: bool) -> list[str]:
@@ -30,18 +41,17 @@ def command(*, npx: bool) -> list[str]:
     runner = shutil.which("npx")
     if npx and runner:
         return [runner, "--yes", PACKAGE]
-    ways = f"install it (npm install -g {PACKAGE})"
+    ways = f"install it (npm install -g {PACKAGE}, or pip install viewer/speedscope-data)"
     if npx:
         raise UsageError(f"speedscope is not on PATH and neither is npx (part of Node.js): {ways}")
     raise UsageError(f"speedscope is not on PATH: {ways} or let npx fetch it once (--npx)")
 
 
-def write_export(profile: Profile, path: str | None = None) -> str:
-    """Write the profile for speedscope, to ``path`` or a new temporary file; returns the path."""
-    if path is None:
-        folder = tempfile.mkdtemp(prefix="flamespan-")
-        path = os.path.join(folder, "profile.speedscope.json")
-    exporting.export(profile, "speedscope", path)
+def write_export(profile: Profile, kind: str = "speedscope") -> str:
+    """Write the profile to a new temporary file, as this export format; returns the path."""
+    folder = tempfile.mkdtemp(prefix="flamespan-")
+    path = os.path.join(folder, f"profile{exporting.named(kind).suffix}")
+    exporting.export(profile, kind, path)
     return path
 
 

@@ -57,6 +57,13 @@ FORMATS: dict[str, Format] = {
         "every thread's distinct stacks, for speedscope and recordings of any length",
         leaves_out=("times", "spans", "running lines", "CPU time"),
     ),
+    "speedscope-html": Format(
+        "flamespan.viewer.speedscopepage",
+        ".speedscope.html",
+        "speedscope itself with the profile in it, a single file (needs flamespan-speedscope)",
+        leaves_out=("spans", "running lines", "CPU time"),
+        timed=True,
+    ),
     "pprof": Format(
         "flamespan.aggregator.exporting.pprof",
         ".pb.gz",

@@ -6,9 +6,11 @@ import functools
 import http.server
 import io
 import json
+import os
 import shutil
 import subprocess
-import tarfile
+import sys
+import tempfile
 import threading
 from pathlib import Path
 from urllib.parse import quote
@@ -16,19 +18,22 @@ from urllib.parse import quote
 import pytest
 
 from flamespan.aggregator.exporting import export
+from flamespan.profiler.__main__ import main
 from flamespan.viewer.speedscope import PACKAGE
 from helpers import speedscope_rules
 from helpers.chromium import page_of
 from helpers.scenes import MS, shop
 
+DATA = Path(__file__).parents[2] / "viewer" / "speedscope-data"
+
 pytestmark = [pytest.mark.browser, pytest.mark.npm]
 
 
 @pytest.fixture(scope="module")
-def release(request) -> Path:
-    """speedscope's own files from its npm package, fetched once and kept in pytest's cache."""
+def packed(request) -> Path:
+    """speedscope's npm package, fetched once and kept in pytest's cache."""
     cache = Path(request.config.cache.mkdir("speedscope")) / PACKAGE.replace("@", "-")
-    if not (cache / "package" / "dist" / "release" / "index.html").exists():
+    if not list(cache.glob("*.tgz")):
         npm = shutil.which("npm") or pytest.skip("npm is not installed")
         cache.mkdir(parents=True, exist_ok=True)
         fetched = subprocess.run(
@@ -40,10 +45,36 @@ def release(request) -> Path:
         )
         if fetched.returncode:
             pytest.skip(f"npm cannot fetch {PACKAGE}: {fetched.stderr.strip()[-200:]}")
-        (packed,) = cache.glob("*.tgz")
-        with tarfile.open(packed) as archive:
-            archive.extractall(cache, filter="data")
-    return cache / "package" / "dist" / "release"
+    (found,) = cache.glob("*.tgz")
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(packed, tmp_path_factory) -> Path:
+    """A folder of modules with flamespan-speedscope in it, built as a user would."""
+    folder = tmp_path_factory.mktemp("installed")
+    source = folder / "source"
+    shutil.copytree(DATA, source, ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    done = pip(source, folder / "modules", SPEEDSCOPE_TGZ=str(packed))
+    assert done.returncode == 0, done.stderr
+    return folder / "modules"
+
+
+def pip(source, target, **environ):
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    return subprocess.run(
+        [*command, "--no-build-isolation", "--target", str(target), str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, **environ},
+    )
+
+
+@pytest.fixture(scope="module")
+def release(installed) -> Path:
+    return installed / "flamespan_speedscope" / "release"
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -174,3 +205,43 @@ def _folded_events(text: str) -> dict[str, int]:
                 assert stack.pop() == event["frame"]
         assert not stack
     return found
+
+
+def test_one_file_opens_from_disk_and_asks_for_nothing(installed, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(installed))
+    export(shop().profile(), "speedscope-html", tmp_path / "shop.html")
+    text = (tmp_path / "shop.html").read_text("utf-8")
+    assert "Jamie Wong" in text
+    assert "SIL OPEN FONT LICENSE" in text
+    asked = []
+    address = f"{(tmp_path / 'shop.html').as_uri()}#view=sandwich"
+    with page_of("about:blank", width=1200, height=700) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        page.get_by_text("MainThread (1/2)").wait_for(timeout=20_000)
+        assert page.get_by_text("load_items").count() >= 1
+        assert page.url.endswith("view=sandwich")
+    assert asked == [address.partition("#")[0]] or asked == [address]
+
+
+def test_view_opens_that_file(installed, tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(installed))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert main(["view", str(shop().write(tmp_path / "shop.fspan")), "--speedscope"]) == 0
+    [address] = opened
+    assert f"wrote {address.removeprefix('file://')}" in capsys.readouterr().out
+    assert address.endswith("profile.speedscope.html")
+
+
+def test_another_file_than_the_known_one_is_refused(packed, tmp_path):
+    (tmp_path / "other.tgz").write_bytes(packed.read_bytes() + b"\0")
+    shutil.copytree(DATA, tmp_path / "source", ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    done = pip(
+        tmp_path / "source", tmp_path / "modules", SPEEDSCOPE_TGZ=str(tmp_path / "other.tgz")
+    )
+    assert done.returncode != 0
+    assert "this is not speedscope@" in done.stderr + done.stdout
+    assert not (tmp_path / "modules" / "flamespan_speedscope").exists()

@@ -18,6 +18,7 @@ def path_folder(tmp_path, monkeypatch):
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(speedscope, "release", lambda: None)
     return folder
 
 
@@ -80,3 +81,11 @@ def test_a_speedscope_that_fails_is_one_line(path_folder, recording, capsys):
 def test_it_is_looked_for_before_the_recording_is_read(path_folder, capsys):
     assert main(["view", "no-such-file", "--speedscope"]) == 2
     assert "speedscope is not on PATH" in capsys.readouterr().err
+
+
+def test_the_single_file_says_what_it_needs(recording, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(speedscope, "release", lambda: None)
+    page = str(tmp_path / "x.html")
+    assert main(["export", recording, "-f", "speedscope-html", "-o", page]) == 2
+    assert "pip install viewer/speedscope-data" in capsys.readouterr().err
+    assert not os.path.exists(page)
