@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from flamespan.profiler.active import ACTIVE
+from flamespan.profiler.engine import purechain
 
 MAX_TOLD = 1000
 """So many tasks are told with their stacks; more are only counted."""
@@ -88,18 +89,9 @@ def _frames(awaited: Any) -> Iterator[FrameType]:
                 awaited = getattr(awaited, below)
                 break
         else:
-            awaited = _iterated(awaited)
+            awaited = purechain.unwrapped(awaited)
         if awaited is None:
             return
-
-
-def _iterated(step: Any) -> Any:
-    """What is behind a step of ``async for``, or behind a coroutine's ``__await__``."""
-    if type(step).__name__ not in ("async_generator_asend", "coroutine_wrapper"):
-        return None
-    kinds = ("async_generator", "coroutine")
-    held = gc.get_referents(step)
-    return next((value for value in held if type(value).__name__ in kinds), None)
 
 
 def place(frame: FrameType) -> dict[str, Any]:

@@ -66,9 +66,8 @@ class StringIds:
         """A column of the ids of many texts, which are mostly known."""
         packed = columns.pack_ids(column, self._ids, texts)
         if packed is None:
-            numbers = {
-                text: self.id(text) for text in dict.fromkeys(texts)
-            }  # a few of many are new
+            # A few of many are new.
+            numbers = {text: self.id(text) for text in dict.fromkeys(texts)}
             packed = columns.pack_ids(column, self._ids, texts)
         if packed is None:
             packed = columns.pack_unsigned(column, [numbers[text] for text in texts])

@@ -81,7 +81,7 @@ def _follow(chain: Chain, object_: Any) -> tuple[_Place, Any, Any] | None:
     while object_ is not None:
         kind = next((kind for kind in _Generators if isinstance(object_, kind)), None)
         if kind is None:
-            inner = _unwrapped(object_)
+            inner = unwrapped(object_)
             if inner is None:
                 break
             object_ = inner
@@ -114,7 +114,7 @@ def _is_new(coroutine: Any) -> bool:
     return not running and not _is_suspended(coroutine, prefix)
 
 
-def _unwrapped(awaited: Any) -> Any:
+def unwrapped(awaited: Any) -> Any:
     """The coroutine or generator in what the interpreter puts around one."""
     if _future_of(awaited) is not None:
         return None
@@ -122,7 +122,7 @@ def _unwrapped(awaited: Any) -> Any:
         if isinstance(inner, _Generators):
             return inner
         if type(inner).__name__ == "async_generator_asend":  # in that of anext() with a default
-            return _unwrapped(inner)
+            return unwrapped(inner)
     return None
 
 
