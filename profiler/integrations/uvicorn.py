@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from flamespan.profiler import lifecycle
+from flamespan.profiler import lifecycle, session
 
 _DONE = "_flamespan"
 
@@ -31,9 +31,7 @@ def end_with_it() -> None:
         try:
             await shutdown(self, *args, **more)
         finally:
-            running = lifecycle.running()
-            if running is not None:
-                running.recorder.flush()
+            session.flush()
             self._captured_signals = _Signals(getattr(self, "_captured_signals", ()))
 
     setattr(ended, _DONE, True)
